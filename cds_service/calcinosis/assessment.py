@@ -190,7 +190,10 @@ class Assessment:
     advice: ids of the advice rules (CL-100 to CL-109) that apply, in order, already cleared of what CL-110 to
         CL-115 forbid.
     values: the latest usable value of each other analyte that a reader wants beside the product (PTH, eGFR ...).
-    documented_names: names of the documented calcifications, in the order of documented_by.
+    documented_names: names of the documented calcifications.
+    uncorrected_because: why the calcium of the product was not corrected for albumin (CL-19), None when no reason stood
+        in the way.
+    protein_gap_g_dl: total protein minus albumin where it exceeds the limit of CL-27.
     """
 
     evaluated_at: datetime
@@ -216,3 +219,5 @@ class Assessment:
     headline: str | None = None
     advice: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
+    uncorrected_because: str | None = None
+    protein_gap_g_dl: Decimal | None = None

@@ -133,7 +133,7 @@ class Measurement:
     draws: references of the specimens and reports that the result belongs to (CL-30).
     laboratory_range: the laboratory's own range in the canonical unit; only when its unit is the value's unit (CL-08).
     interpretation: the laboratory's coded interpretation; UNKNOWN when there is none.
-    marks: remarks on this value (sample_quality, decimal_comma, unit_mg_per_L, time_uncertain, post_dialysis, comparator).
+    marks: remarks on this value (sample_quality, decimal_comma, unit_mg_per_L, time_uncertain, post_dialysis ...).
     """
 
     input: str

@@ -1,0 +1,316 @@
+"""The facts of one patient, arranged once for all rules: newest results by input, age group, kidney state, setting.
+
+Knows: how to look into the facts, which range applies, who is adult, child or on dialysis (sections 1, 2, 11).
+Must not know: tiers or causes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+
+from cds_service.calcinosis.assessment import Dialysis, Setting
+from cds_service.calcinosis.facts import (
+    EncounterClass,
+    Event,
+    Exposure,
+    Finding,
+    Measurement,
+    PatientFacts,
+    Position,
+    Range,
+    Specificity,
+)
+from cds_service.calcinosis.knowledge import Knowledge
+from cds_service.calcinosis.names import CauseId, Concept, EventKind, Group, Input
+
+CALCIUM_MG_DL_PER_MMOL_L = Decimal("4.0078")  # atomic mass 40.078
+PHOSPHATE_MG_DL_PER_MMOL_L = Decimal("3.0973762")  # atomic mass of phosphorus 30.973762
+
+CKD_BY_SEVERITY = (
+    CauseId.ESRD,
+    CauseId.CKD_5,
+    CauseId.CKD_4,
+    CauseId.CKD_3,
+    CauseId.CKD_2,
+    CauseId.CKD_1,
+    CauseId.CKD,
+)
+DIALYSIS_EVENTS = frozenset({EventKind.HAEMODIALYSIS, EventKind.DIALYSIS, EventKind.PERITONEAL_DIALYSIS})
+TRANSPLANT_EVENTS = {
+    EventKind.KIDNEY_TRANSPLANT: (CauseId.KIDNEY_TRANSPLANT,),
+    EventKind.LIVER_TRANSPLANT: (CauseId.LIVER_TRANSPLANT,),
+    EventKind.HEART_TRANSPLANT: (CauseId.HEART_TRANSPLANT,),
+    EventKind.LUNG_TRANSPLANT: (CauseId.LUNG_TRANSPLANT,),
+    EventKind.HEART_LUNG_TRANSPLANT: (CauseId.HEART_TRANSPLANT, CauseId.LUNG_TRANSPLANT),
+}
+TRANSPLANTS = frozenset(cause for causes in TRANSPLANT_EVENTS.values() for cause in causes)
+ALONE = frozenset({Specificity.EXACT, Specificity.NARROWER})
+MODIFIABLE_GROUPS = frozenset({Group.VKA, Group.ORAL_CALCIUM, Group.IV_CALCIUM, Group.ACTIVE_VITAMIN_D})
+
+
+def range_position(value: Decimal, limits: Range | None) -> Position:
+    """Tell where a value lies in a range of the same unit."""
+    if limits is None or (limits.low is None and limits.high is None):
+        return Position.UNKNOWN
+    if limits.high is not None and value > limits.high:
+        return Position.HIGH
+    if limits.low is not None and value < limits.low:
+        return Position.LOW
+    return Position.NORMAL
+
+
+def years_between(birth: date, day: date) -> Decimal:
+    """Count whole years, plus the share of the running year in days (for age bands below one year)."""
+    years = day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
+    leap_day = (birth.month, birth.day) == (2, 29)
+    anniversary = date(birth.year + years, 3, 1) if leap_day else birth.replace(year=birth.year + years)
+    return years + min(Decimal((day - anniversary).days), Decimal(365)) / 366
+
+
+def states(finding: Finding) -> bool:
+    """Tell whether a finding states its concept by itself: exact, not suspected, active unless history counts."""
+    return finding.specificity in ALONE and not finding.suspected and (finding.active or finding.history_counts)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Facts, content and clock of one call, with what every rule asks of them."""
+
+    facts: PatientFacts
+    knowledge: Knowledge
+    now: datetime
+
+    @cached_property
+    def _by_input(self) -> dict[str, tuple[Measurement, ...]]:
+        groups: dict[str, list[Measurement]] = {}
+        for measurement in self.facts.measurements:
+            groups.setdefault(measurement.input, []).append(measurement)
+        # Equal times: the higher value first, so that neither the order of arrival nor an id decides.
+        return {
+            name: tuple(
+                sorted(found, key=lambda m: (m.taken.at, m.value if m.value is not None else Decimal(0), m.reference))[
+                    ::-1
+                ]
+            )
+            for name, found in groups.items()
+        }
+
+    def results(self, *inputs: str) -> tuple[Measurement, ...]:
+        """Return the results of these inputs, newest first."""
+        if len(inputs) == 1:
+            return self._by_input.get(inputs[0], ())
+        merged = [m for name in inputs for m in self._by_input.get(name, ())]
+        return tuple(sorted(merged, key=lambda m: m.taken.at, reverse=True))
+
+    def latest(self, *inputs: str) -> Measurement | None:
+        """Return the newest result with a number within the context window, or None."""
+        horizon = self.now - self.knowledge.criteria.context_window
+        return next((m for m in self.results(*inputs) if m.value is not None and m.taken.at >= horizon), None)
+
+    def nearest(self, anchor: Measurement, window: timedelta, *inputs: str) -> Measurement | None:
+        """Return the result with a number closest in time to the anchor, at most `window` away on either side."""
+        near = [m for m in self.results(*inputs) if m.value is not None and self.apart(m, anchor) <= window]
+        return min(near, key=lambda m: self.apart(m, anchor), default=None)
+
+    @staticmethod
+    def apart(one: Measurement, other: Measurement) -> timedelta:
+        """Return the time between two collections; results of one calendar date without time are not apart."""
+        if (one.taken.day_only or other.taken.day_only) and one.taken.text[:10] == other.taken.text[:10]:
+            return timedelta(0)
+        return abs(one.taken.at - other.taken.at)
+
+    # ---- reference ranges (CL-08, table 1.3, CL-155)
+
+    def range_for(self, measurement: Measurement) -> Range | None:
+        """Return the laboratory's range, else the default of the patient's age; adult defaults never under 18."""
+        if measurement.laboratory_range is not None:
+            return measurement.laboratory_range
+        age = self.age_years if self.age_years is not None else self.knowledge.criteria.adult_from_years
+        for known in self.knowledge.ranges:
+            if known.input == measurement.input and known.age_from_years <= age < known.age_below_years:
+                return Range(known.low, known.high, known.unit, "default")
+        return None
+
+    def position(self, measurement: Measurement) -> Position:
+        """Tell low, normal, high or unknown: laboratory range, else its coded interpretation, else the default."""
+        if measurement.laboratory_range is None and measurement.interpretation is not Position.UNKNOWN:
+            return measurement.interpretation
+        if measurement.value is None:
+            return measurement.interpretation
+        found = range_position(measurement.value, self.range_for(measurement))
+        # CL-05: a bound tells the position only when it lies beyond the limit on its own side.
+        if measurement.comparator in ("<", "<=") and found is not Position.LOW:
+            return Position.UNKNOWN
+        if measurement.comparator in (">", ">=") and found is not Position.HIGH:
+            return Position.UNKNOWN
+        return found
+
+    def latest_position(self, *inputs: str) -> Position:
+        """Return the position of the newest result within the context window, unknown when there is none."""
+        horizon = self.now - self.knowledge.criteria.context_window
+        newest = next((m for m in self.results(*inputs) if m.taken.at >= horizon), None)
+        return Position.UNKNOWN if newest is None else self.position(newest)
+
+    # ---- who the patient is (section 11)
+
+    @cached_property
+    def age_years(self) -> Decimal | None:
+        """Age at hook time in years; None when no birth date is known."""
+        birth = self.facts.birth_date
+        return None if birth is None or birth > self.now.date() else years_between(birth, self.now.date())
+
+    @cached_property
+    def age_group(self) -> str:
+        """Return the age group in the words of the contract (CL-150 to CL-154)."""
+        criteria, birth, age = self.knowledge.criteria, self.facts.birth_date, self.age_years
+        if birth is None or age is None:
+            return "age-unknown"
+        if self.now.date() - birth < criteria.newborn_window:
+            return "newborn"
+        if age < criteria.infant_below_years:
+            return "infant"
+        if age < criteria.child_below_years:
+            return "child"
+        return "adolescent" if age < criteria.adult_from_years else "adult"
+
+    @cached_property
+    def population(self) -> tuple[str, ...]:
+        """Return age group first, then the states that limit the rules or the advice."""
+        window = self.knowledge.criteria.post_parathyroidectomy_window
+        states = {
+            "pregnancy": self.has(Concept.PREGNANCY),
+            "palliative": self.has(Concept.PALLIATIVE),
+            "post-parathyroidectomy": any(
+                event.kind == EventKind.PARATHYROIDECTOMY
+                and event.started is not None
+                and self.now - window <= event.started.at <= self.now
+                for event in self.facts.events
+            ),
+            "transplant": bool(self.transplants),
+        }
+        return (self.age_group, *(name for name, holds in states.items() if holds))
+
+    # ---- findings
+
+    def active(self, *concepts: str) -> tuple[Finding, ...]:
+        """Return active, unsuspected findings of these concepts, of any specificity."""
+        return tuple(f for f in self.facts.findings if f.concept in concepts and f.active and not f.suspected)
+
+    def has(self, *concepts: str) -> bool:
+        """Tell whether one of these concepts is recorded as active."""
+        return bool(self.active(*concepts))
+
+    def stated(self, concept: str) -> tuple[Finding, ...]:
+        """Return the findings that state a concept by themselves: active, or history where history counts."""
+        return tuple(f for f in self.facts.findings if f.concept == concept and states(f))
+
+    @cached_property
+    def transplants(self) -> dict[str, tuple[str, ...]]:
+        """Return the grafts on the record with their evidence, by cause id."""
+        found: dict[str, list[str]] = {}
+        for cause in sorted(TRANSPLANTS):
+            found[cause] = [f.reference for f in self.stated(cause)]
+        for event in self.facts.events:
+            for cause in TRANSPLANT_EVENTS.get(EventKind(event.kind), ()) if event.kind in TRANSPLANT_EVENTS else ():
+                found[cause].append(event.reference)
+        return {cause: tuple(dict.fromkeys(evidence)) for cause, evidence in found.items() if evidence}
+
+    # ---- medicines and procedures
+
+    def medicines(self, *groups: str) -> tuple[Exposure, ...]:
+        """Return the active medicines of these groups."""
+        return tuple(e for e in self.facts.exposures if e.active and e.group in groups)
+
+    def dialysis_events(self) -> Iterator[Event]:
+        """Yield the dialysis procedures."""
+        return (event for event in self.facts.events if event.kind in DIALYSIS_EVENTS)
+
+    # ---- kidney and place
+
+    @cached_property
+    def ckd(self) -> tuple[str, tuple[str, ...]] | None:
+        """Return the most specific kidney disease on the record and its evidence, None when none is recorded."""
+        for cause in CKD_BY_SEVERITY:
+            evidence = [f.reference for f in self.stated(cause)]
+            if cause == CauseId.ESRD and self.dialysis is Dialysis.MAINTENANCE:
+                evidence += self._dialysis_evidence
+            if evidence:
+                return cause, tuple(dict.fromkeys(evidence))
+        return None
+
+    @cached_property
+    def _dialysis_evidence(self) -> list[str]:
+        return [f.reference for f in self.active(Concept.DIALYSIS)] + [e.reference for e in self._recent_dialysis]
+
+    @cached_property
+    def _recent_dialysis(self) -> list[Event]:
+        start = self.now - self.knowledge.criteria.dialysis_window
+        return [e for e in self.dialysis_events() if e.started is not None and start <= e.started.at <= self.now]
+
+    @cached_property
+    def dialysis(self) -> Dialysis:
+        """Tell maintenance dialysis by code, or by sessions on two days in 35 (contract, section 8).
+
+        Sessions beside a recorded acute kidney injury, without a code that says dialysis, are acute dialysis.
+        """
+        if self.has(Concept.DIALYSIS):
+            return Dialysis.MAINTENANCE
+        days = {e.started.at.date() for e in self._recent_dialysis if e.started is not None}
+        if len(days) >= self.knowledge.criteria.dialysis_days and not self.has(CauseId.AKI):
+            return Dialysis.MAINTENANCE
+        return Dialysis.ACUTE if days else Dialysis.NONE
+
+    @cached_property
+    def kidney_grade(self) -> int | None:
+        """Return the CKD grade 1 to 5 by record, else by the newest eGFR where kidney disease is recorded or proven."""
+        recorded = self.ckd[0] if self.ckd else None
+        by_code = {
+            CauseId.ESRD: 5,
+            CauseId.CKD_5: 5,
+            CauseId.CKD_4: 4,
+            CauseId.CKD_3: 3,
+            CauseId.CKD_2: 2,
+            CauseId.CKD_1: 1,
+        }
+        if recorded in by_code:
+            return by_code[CauseId(recorded)]
+        if recorded is None and self.lasting_low_egfr is None:
+            return None
+        newest = self.latest(Input.EGFR)
+        return None if newest is None or newest.value is None else self.grade_of(newest.value)
+
+    def grade_of(self, egfr: Decimal) -> int:
+        """Return the CKD grade of an eGFR in mL/min/1.73 m2 (G1 >= 90, G2 60-89, G3 30-59, G4 15-29, G5 < 15)."""
+        criteria = self.knowledge.criteria
+        if egfr < criteria.egfr_failure:
+            return 5
+        if egfr < criteria.egfr_severe:
+            return 4
+        return 3 if egfr < criteria.egfr_ckd else 2
+
+    @cached_property
+    def lasting_low_egfr(self) -> tuple[Measurement, Measurement] | None:
+        """Return the newest and an older eGFR that prove CKD: all below 60 over at least 90 days (CL-62)."""
+        criteria = self.knowledge.criteria
+        newest = None
+        for result in self.results(Input.EGFR):
+            if result.value is None or result.comparator in (">", ">="):
+                continue
+            if result.value >= criteria.egfr_ckd:
+                return None
+            newest = newest or result
+            if newest.taken.at - result.taken.at >= criteria.ckd_duration_window:
+                return newest, result
+        return None
+
+    @cached_property
+    def acute(self) -> bool:
+        """Tell whether the patient is in an emergency department, ward or intensive care unit."""
+        return self.facts.encounter_class in (EncounterClass.ICU, EncounterClass.ED, EncounterClass.INPATIENT)
+
+    @cached_property
+    def setting(self) -> Setting:
+        """Return place and dialysis."""
+        return Setting(self.facts.encounter_class, self.dialysis)
