@@ -1,0 +1,188 @@
+"""What each rule says on a card, in one clause, and the sources it rests on.
+
+One row a rule, so that a clinician can read and sign it. Names in braces are limits of mappings/criteria.toml.
+Must not know: patients. A rule without a row here is printed by its id alone.
+"""
+
+from typing import NamedTuple
+
+
+class Rule(NamedTuple):
+    """The clause of a rule and the ids of its sources in mappings/sources.toml, the primary source first."""
+
+    clause: str
+    sources: tuple[str, ...] = ()
+
+
+SEED = "nunley-2020"
+
+RULES: dict[str, Rule] = {
+    # ---- values
+    "CL-01": Rule("preliminary and registered results are pending, not used"),
+    "CL-02": Rule("only blood, serum and plasma results are used"),
+    "CL-03": Rule("results of another patient are left out"),
+    "CL-04": Rule("a result that is not a plain number with a known unit is not interpreted"),
+    "CL-05": Rule("a result with a comparator counts as a bound, never as an exact number"),
+    "CL-11": Rule("mg/L was converted to mg/dL"),
+    "CL-12": Rule("a unit that cannot belong to the analyte is refused"),
+    "CL-13": Rule("a value outside the plausible window is refused"),
+    "CL-14": Rule(
+        "ionised and total calcium contradict each other (ratio outside {ionized_total_low_ratio} to "
+        "{ionized_total_high_ratio})"
+    ),
+    "CL-15": Rule("a unit is never repaired by guessing"),
+    "CL-16": Rule("the laboratory's adjusted calcium is used and not corrected again"),
+    "CL-17": Rule(
+        "corrected calcium = total + {correction_mg_dl_per_g_dl} mg/dL for each g/dL of albumin below "
+        "{albumin_reference_g_dl} g/dL",
+        ("kdoqi-2003",),
+    ),
+    "CL-19": Rule("no albumin correction; measured total calcium is used"),
+    "CL-20": Rule(
+        "albumin correction agrees poorly with ionised calcium in kidney disease",
+        ("gauci-2008", "clase-2000", "lian-2018"),
+    ),
+    "CL-26": Rule(
+        "measured and corrected product fall in different tiers; in chronic kidney disease critical also needs a "
+        "measured product of at least {straddle_measured_floor_mg2_dl2} mg2/dL2",
+        ("gauci-2008", "clase-2000"),
+    ),
+    "CL-27": Rule("the phosphate may be an artefact: confirm before judging", ("aacc-2012", "clin-biochem-1995")),
+    "CL-28": Rule("calcium and potassium look like EDTA contamination: no product"),
+    # ---- time
+    "CL-30": Rule("same draw: one specimen or report, or collected at most {same_draw_window} apart"),
+    "CL-31": Rule("drawn at most {pair_near_window} apart with no dialysis, calcium, phosphate or surgery between"),
+    "CL-32": Rule("drawn more than {pair_near_window} apart (at most {pair_far_window}): at most a warning"),
+    "CL-33": Rule("calcium and phosphate that do not belong together in time are not multiplied"),
+    "CL-34": Rule("the most recent admissible pair is used"),
+    "CL-35": Rule("intensive care: fresh up to {fresh_icu}, recent up to {recent_icu}"),
+    "CL-36": Rule("emergency or ward: fresh up to {fresh_inpatient}, recent up to {recent_inpatient}"),
+    "CL-37": Rule(
+        "maintenance dialysis: fresh up to {fresh_dialysis}, recent up to {recent_dialysis}", ("kdigo-2017",)
+    ),
+    "CL-38": Rule("CKD G4 to G5: fresh up to {fresh_ckd_g4_g5}, recent up to {recent_ckd_g4_g5}", ("kdigo-2017",)),
+    "CL-39": Rule("CKD G3: fresh up to {fresh_ckd_g3}, recent up to {recent_ckd_g3}", ("kdigo-2017",)),
+    "CL-40": Rule("outpatient: fresh up to {fresh_outpatient}, recent up to {recent_outpatient}"),
+    "CL-41": Rule("stale or missing values are never read as normal"),
+    "CL-42": Rule("trend and persistence over the last pairs", ("kdigo-2017",)),
+    "CL-43": Rule("limits refer to samples before dialysis; a sample after it never lowers a tier"),
+    # ---- tiers
+    "CL-50": Rule(
+        "product above {product_critical_mg2_dl2} mg2/dL2 with calcium or phosphate above range, fresh pair",
+        (SEED, "cari-2006", "block-1998"),
+    ),
+    "CL-51": Rule(
+        "product above {product_critical_mg2_dl2} mg2/dL2, but the data are not firm enough for critical",
+        (SEED, "cari-2006"),
+    ),
+    "CL-52": Rule(
+        "product above {product_warning_mg2_dl2} and at most {product_critical_mg2_dl2} mg2/dL2, not on "
+        "maintenance dialysis",
+        ("kdoqi-2003", "cari-2006"),
+    ),
+    "CL-53": Rule(
+        "product above {product_warning_mg2_dl2} and at most {product_critical_mg2_dl2} mg2/dL2 on maintenance "
+        "dialysis; a warning when calcium is high, a modifiable medicine is active or skin findings are recorded",
+        ("kdoqi-2003", "young-2005"),
+    ),
+    "CL-54": Rule("product at most {product_warning_mg2_dl2} mg2/dL2: no tier from the product"),
+    "CL-55": Rule(
+        "calcium at or above {calcium_severe_mg_dl} mg/dL, or ionised calcium at or above "
+        "{ionized_calcium_severe_mmol_l} mmol/L, whatever the product",
+        ("tebben-2016",),
+    ),
+    "CL-56": Rule(
+        "calcium from {calcium_moderate_mg_dl} to below {calcium_severe_mg_dl} mg/dL with a product of at most "
+        "{product_warning_mg2_dl2} mg2/dL2",
+        ("tebben-2016",),
+    ),
+    "CL-57": Rule(
+        "phosphate at or above {phosphate_marked_mg_dl} mg/dL without calcium, or calcium at or above "
+        "{calcium_moderate_mg_dl} mg/dL without phosphate",
+        ("kdigo-2017",),
+    ),
+    "CL-58": Rule(
+        "calcifying disease recorded; a warning when a modifiable medicine is active",
+        (SEED, "kalajian-2009", "nigwekar-2015"),
+    ),
+    "CL-59": Rule("other calcinosis recorded: the type is told", (SEED,)),
+    "CL-60": Rule("a cause is recorded and calcium or phosphate is missing, refused or stale", ("kdigo-2017",)),
+    "CL-61": Rule("nothing to show"),
+    # ---- causes
+    "CL-62": Rule("chronic kidney disease, dialysis", (SEED,)),
+    "CL-63": Rule("acute kidney injury"),
+    "CL-64": Rule("primary hyperparathyroidism", (SEED,)),
+    "CL-65": Rule("secondary hyperparathyroidism", (SEED, "kdigo-2017")),
+    "CL-66": Rule("tertiary hyperparathyroidism", (SEED,)),
+    "CL-67": Rule("hypercalcaemia of malignancy", (SEED,)),
+    "CL-68": Rule("bone-destroying disease or immobilisation", (SEED,)),
+    "CL-69": Rule("milk-alkali syndrome", (SEED,)),
+    "CL-70": Rule("vitamin D excess", (SEED, "tebben-2016")),
+    "CL-71": Rule("granulomatous disease with high calcium", (SEED, "tebben-2016")),
+    "CL-72": Rule("tumour lysis syndrome", (SEED, "cairo-2004", "howard-2011")),
+    "CL-73": Rule("phosphate load", (SEED,)),
+    "CL-74": Rule("rhabdomyolysis", (SEED,)),
+    "CL-75": Rule("hypoparathyroidism under treatment", (SEED,)),
+    "CL-76": Rule("hyperphosphataemic tumoral calcinosis", (SEED,)),
+    "CL-77": Rule("calciphylaxis", (SEED,)),
+    "CL-78": Rule("transplant", (SEED,)),
+    "CL-79": Rule("calciphylaxis risk factors are listed, never added up", ("nigwekar-2016", "hayashi-2012")),
+    "CL-80": Rule("calciphylaxis risk factors are listed, never added up", ("nigwekar-2016", "hayashi-2012")),
+    # ---- type: the clauses are in wording/findings.py
+    # ---- populations
+    "CL-150": Rule("age unknown: at most a warning"),
+    "CL-151": Rule("newborn: adult limits are not validated"),
+    "CL-152": Rule("infant: adult limits are not validated; severe hypercalcaemia counts"),
+    "CL-153": Rule(
+        "1 to 12 years: product above {product_child_mg2_dl2} mg2/dL2 with a value above its range for age",
+        ("kdoqi-2005",),
+    ),
+    "CL-154": Rule("13 to 17 years: product above {product_adolescent_mg2_dl2} mg2/dL2", ("kdoqi-2005",)),
+    "CL-155": Rule("age-specific reference ranges"),
+    "CL-156": Rule("rules on single values apply from one year of age"),
+    "CL-157": Rule("pregnancy: same limits, not validated; no advice on medicines"),
+    "CL-158": Rule("palliative care recorded: fewer and lower cards"),
+    "CL-159": Rule("values change by the hour: same draw only, fresh up to {fresh_turnover}"),
+}
+
+CAPS: dict[str, str] = {
+    "CL-14": "ionised and total calcium contradict each other",
+    "CL-26": "only the albumin correction takes the product above the limit, and in kidney disease that is unreliable",
+    "CL-27": "the phosphate may be falsely high",
+    "CL-32": "calcium and phosphate were drawn far apart",
+    "CL-33": "only the reporting time is known, not the collection time",
+    "CL-150": "the age is unknown",
+    "CL-153": "adult levels are not used in children",
+    "CL-154": "adult levels are not used in adolescents",
+    "CL-158": "palliative care is recorded",
+    "CL-159": "values change by the hour",
+    **dict.fromkeys(
+        ("CL-35", "CL-36", "CL-37", "CL-38", "CL-39", "CL-40"), "the pair is not fresh enough for the setting"
+    ),
+}
+"""Why a tier was lowered."""
+
+TOPICS: dict[str, str] = {
+    "CL-27": "Phosphate to be confirmed",
+    "CL-50": "Calcium x phosphate above the historic limit",
+    "CL-51": "Calcium x phosphate above the historic limit, data in doubt",
+    "CL-52": "Calcium x phosphate above the K/DOQI target",
+    "CL-53": "Calcium x phosphate above the K/DOQI target on dialysis",
+    "CL-55": "Severe hypercalcaemia",
+    "CL-56": "Hypercalcaemia",
+    "CL-57": "Calcium or phosphate without its partner",
+    "CL-58": "Calcifying disease recorded",
+    "CL-59": "Type of recorded calcinosis",
+    "CL-60": "Calcium or phosphate not usable with a cause on the record",
+    "CL-151": "Newborns and infants",
+    "CL-153": "Children",
+    "CL-154": "Adolescents",
+    "": "Calcium and phosphate",
+}
+"""The static topic of a card by headline rule; a site may remember an acknowledgement against it."""
+
+LIMITS = (
+    "Adult thresholds; association, not prediction. Not for emergency use; laboratory critical-value procedures "
+    "apply. For health care professionals."
+)
+"""The limits line of every card."""
