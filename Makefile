@@ -1,0 +1,119 @@
+# calcinosis-cds: everything a developer or a first-time user types. `make help` lists it.
+#
+# The virtual environment is made once and stamped; the stamps depend on pyproject.toml. A folder without its stamp is
+# half-made (an interrupted set-up) and is made anew. Nothing is ever installed outside $(VENV).
+# Tools are called as `$(PY) -m ...`, for their own start scripts break in folders with blanks in the name.
+
+SHELL := /bin/sh
+VENV ?= .venv
+PORT ?= 8000
+PY = $(VENV)/bin/python
+JOBS ?= 2
+
+# python3, or the newest that is new enough; `make run PYTHON=/path/to/python3.12` to choose.
+PYTHON ?=
+CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
+
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.dev ## make the virtual environment with all development tools
+
+run: $(VENV)/.run ## serve on http://127.0.0.1:8000 in sandbox mode (PORT=8123 for another port)
+	@exec $(PY) -m cds_service serve --sandbox --port $(PORT)
+
+demo: $(VENV)/.run ## fire every bundled sample patient and print the cards
+	@$(PY) -m cds_service demo
+
+test: lint types mappings unit ## everything that must be green: format, lint, types, mapping tables, tests
+
+check: test ## the same as test
+
+lint: $(VENV)/.dev ## formatting and lint
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+
+types: $(VENV)/.dev ## mypy, strict
+	@$(PY) -m mypy
+
+mappings: $(VENV)/.dev ## check the clinical tables
+	@$(PY) -m cds_service check-mappings
+
+unit: $(VENV)/.dev ## the tests alone
+	@$(PY) -m pytest -n $(JOBS)
+
+bench: $(VENV)/.dev ## measure the service against its floor (about ten minutes)
+	@$(PY) -m bench.run
+
+bench-quick: $(VENV)/.dev ## the same in seconds: right answers, no claims about time
+	@$(PY) -m bench.run --quick
+
+bench-peers: $(VENV)/.dev ## beside HealthChain, which is installed in an environment of its own
+	@$(PY) -m bench.run --peers
+
+deploy-check: $(VENV)/.deploy ## Dockerfile, compose file, wheel, and the image's start command on a read-only tree
+	@$(PY) -m pytest -m deploy tests/test_deploy.py
+
+image-check: deploy-check ## the same as deploy-check
+
+lock: $(VENV)/.uv ## renew requirements.lock and deploy/build.lock
+	@VENV=$(VENV) sh deploy/lock.sh
+
+clean: ## remove what the targets made (not the journal in var/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- set-up ----------------------------------------------------------------------------------------------------------
+
+# .run: what serving needs (fast); .dev: the test tools on top; .deploy: the container checks on top; .uv: the locker.
+# Every step takes the stamps away first and sets them last.
+$(VENV)/.run: pyproject.toml
+	@$(FRESH_VENV)
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@rm -f $(VENV)/.run
+	@$(INSTALL) -e '.[dev]'
+	@touch $(VENV)/.run $@
+
+$(VENV)/.deploy: $(VENV)/.dev
+	@rm -f $(VENV)/.run
+	@$(INSTALL) -e '.[dev,deploy]'
+	@touch $(VENV)/.run $(VENV)/.dev $@
+
+$(VENV)/.uv: | $(VENV)/.run
+	@$(INSTALL) 'uv>=0.5'
+	@touch $@
+
+# Install with uv when it is there (about five times faster), else with the environment's own pip.
+define INSTALL
+install() { \
+	echo "installing $$* into $(VENV) ..." >&2; \
+	if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(PY) "$$@"; \
+	else $(PY) -m pip install --quiet --disable-pip-version-check "$$@"; fi; }; install
+endef
+
+# An environment that was finished once is kept and updated; anything else is made from nothing.
+define FRESH_VENV
+set -e; \
+fits() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
+if [ -f $(VENV)/.run ] && fits $(PY); then rm -f $(VENV)/.run $(VENV)/.dev $(VENV)/.deploy; exit 0; fi; \
+found=; for each in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do if fits "$$each"; then found=$$each; break; fi; done; \
+if [ -z "$$found" ]; then \
+	echo "calcinosis-cds needs Python 3.11 or newer. Found here:" >&2; \
+	for each in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do \
+		if command -v "$$each" >/dev/null 2>&1; then echo "  $$each is $$("$$each" --version 2>&1)" >&2; fi; done; \
+	echo "Install a newer one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12" >&2; \
+	exit 1; \
+fi; \
+rm -rf $(VENV); echo "making $(VENV) with $$("$$found" --version) ..." >&2; \
+if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$(command -v "$$found")" $(VENV); \
+elif ! "$$found" -m venv $(VENV) >/dev/null 2>&1; then \
+	rm -rf $(VENV); echo "Could not make a virtual environment." \
+	"On Debian and Ubuntu it needs: sudo apt install python3-venv" >&2; exit 1; \
+fi
+endef
