@@ -24,7 +24,6 @@ from cds_service.hooks.wording.summary import summary
 from cds_service.hooks.wording.values import product_lines, trend_line, value_table
 from cds_service.terminology.catalog import Catalog
 
-EXTENSION = "org.calcinosis-cds.assessment"
 TOPIC_SYSTEM = "urn:calcinosis-cds:topic"
 OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 OVERRIDE_REASONS = (
@@ -76,7 +75,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One card. extension: the assessment as the contract writes it, under our own key."""
+    """One card. extension: the assessment under its own key."""
 
     uuid: str
     summary: str
@@ -115,7 +114,7 @@ def cards_for(
 ) -> tuple[Card, ...]:
     """Return the card of patient-view: one at the patient's tier, none when there is nothing to show (CL-123, CL-124).
 
-    extension: the assessment as the contract writes it.
+    extension: the assessment under its own key, as contract.extension_of gives it.
     """
     if assessment.tier is Tier.NONE:
         return ()
@@ -132,7 +131,7 @@ def cards_for(
         topic=Coding(TOPIC_SYSTEM, "".join(filter(str.isalnum, headline)) or "CL", TOPICS.get(headline, TOPICS[""])),
         links=tuple(Link(label_of(s), url) for s in sources if (url := address_of(s)))[:MOST_LINKS],
         override_reasons=tuple(Coding(OVERRIDE_SYSTEM, *reason) for reason in OVERRIDE_REASONS) if loud else (),
-        extension={EXTENSION: extension} if extension else {},
+        extension=extension,
     )
     return (card,)
 

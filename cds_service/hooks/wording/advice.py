@@ -22,7 +22,7 @@ _REPEAT = (
 _SKIN = "{when}; consider examining the skin for painful, livedoid, indurated or ulcerated areas."
 _MISSING = "Consider measuring {missing} (calcium, phosphate and albumin in one draw)."
 _ARTEFACT = (
-    "Consider a repeat on a fresh peripheral draw to confirm the phosphate, and asking the laboratory about "
+    "Consider a repeat on a fresh peripheral draw to confirm {confirm}, and asking the laboratory about unit and "
     "interference{protein}."
 )
 _DYSTROPHIC = (

@@ -9,11 +9,11 @@ from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
 
-from cds_service.calcinosis.assessment import Assessment, Product, Value
+from cds_service.calcinosis.assessment import Assessment, Freshness, Product, Value
 from cds_service.calcinosis.facts import Gap, GapReason, Position
 from cds_service.calcinosis.knowledge import Criteria
 from cds_service.hooks.wording.findings import ANALYTES, PROPER_NAMES
-from cds_service.hooks.wording.write import compared, day, inert, limit, reported, rounded, span
+from cds_service.hooks.wording.write import compared, day, inert, number, reported, rounded, span
 
 CALCIUM = ("ca_total", "ca_corrected_albumin")
 IONIZED = ("ca_ionized", "ca_ionized_ph74")
@@ -27,7 +27,7 @@ def limits_of(criteria: Criteria) -> Mapping[str, str]:
     words = {}
     for field in fields(criteria):
         value = getattr(criteria, field.name)
-        words[field.name] = span(value) if isinstance(value, timedelta) else limit(value)
+        words[field.name] = span(value) if isinstance(value, timedelta) else number(value)
     return words
 
 
@@ -124,6 +124,11 @@ def low_words(assessment: Assessment) -> list[str]:
         )
         told.append(f"{name} is {value.position} ({shown})")
     return told
+
+
+def is_stale(assessment: Assessment) -> bool:
+    """Tell whether the only product is too old to speak for the present."""
+    return assessment.product is not None and assessment.product.freshness is Freshness.STALE
 
 
 def is_hypocalcaemic(assessment: Assessment) -> bool:

@@ -72,7 +72,7 @@ TYPES: dict[str, str] = {
     "CL-89": ("Probable {pathway}; metastatic calcification cannot be excluded without calcium and phosphate."),
     "CL-90": "Calcification is recorded; its type is undetermined without calcium and phosphate.",
     "CL-91": ("Calciphylaxis is recorded: metastatic type. Calcium and phosphate in or near range do not exclude it."),
-    "CL-92": "Connective-tissue disease and kidney disease recorded; check trend of calcium and phosphate.",
+    "CL-92": "Tissue disease and kidney disease recorded; check trend of calcium and phosphate.",
     "CL-93": "Calcium infusion injury with kidney failure or a high product: iatrogenic with a metastatic part.",
     "CL-94": "The tissue disease on the record is listed, not blamed: nothing calcified is recorded.",
     "CL-95": "A raised PTH with calcium in range is mentioned, not called the cause.",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Rule(NamedTuple):
-    """The clause of a rule and the ids of its sources in mappings/sources.toml, the primary source first."""
+    """The clause of a rule ("" when told elsewhere) and its sources in mappings/sources.toml, the primary one first."""
 
     clause: str
     sources: tuple[str, ...] = ()
@@ -108,26 +108,26 @@ RULES: dict[str, Rule] = {
     "CL-59": Rule("other calcinosis recorded: the type is told", (SEED,)),
     "CL-60": Rule("a cause is recorded and calcium or phosphate is missing, refused or stale", ("kdigo-2017",)),
     "CL-61": Rule("nothing to show"),
-    # ---- causes
-    "CL-62": Rule("chronic kidney disease, dialysis", (SEED,)),
-    "CL-63": Rule("acute kidney injury"),
-    "CL-64": Rule("primary hyperparathyroidism", (SEED,)),
-    "CL-65": Rule("secondary hyperparathyroidism", (SEED, "kdigo-2017")),
-    "CL-66": Rule("tertiary hyperparathyroidism", (SEED,)),
-    "CL-67": Rule("hypercalcaemia of malignancy", (SEED,)),
-    "CL-68": Rule("bone-destroying disease or immobilisation", (SEED,)),
-    "CL-69": Rule("milk-alkali syndrome", (SEED,)),
-    "CL-70": Rule("vitamin D excess", (SEED, "tebben-2016")),
-    "CL-71": Rule("granulomatous disease with high calcium", (SEED, "tebben-2016")),
-    "CL-72": Rule("tumour lysis syndrome", (SEED, "cairo-2004", "howard-2011")),
-    "CL-73": Rule("phosphate load", (SEED,)),
-    "CL-74": Rule("rhabdomyolysis", (SEED,)),
-    "CL-75": Rule("hypoparathyroidism under treatment", (SEED,)),
-    "CL-76": Rule("hyperphosphataemic tumoral calcinosis", (SEED,)),
-    "CL-77": Rule("calciphylaxis", (SEED,)),
-    "CL-78": Rule("transplant", (SEED,)),
-    "CL-79": Rule("calciphylaxis risk factors are listed, never added up", ("nigwekar-2016", "hayashi-2012")),
-    "CL-80": Rule("calciphylaxis risk factors are listed, never added up", ("nigwekar-2016", "hayashi-2012")),
+    # ---- causes and risk factors: told with the cause or the factor, here for their sources
+    "CL-62": Rule("", (SEED,)),
+    "CL-63": Rule(""),
+    "CL-64": Rule("", (SEED,)),
+    "CL-65": Rule("", (SEED, "kdigo-2017")),
+    "CL-66": Rule("", (SEED,)),
+    "CL-67": Rule("", (SEED,)),
+    "CL-68": Rule("", (SEED,)),
+    "CL-69": Rule("", (SEED,)),
+    "CL-70": Rule("", (SEED, "tebben-2016")),
+    "CL-71": Rule("", (SEED, "tebben-2016")),
+    "CL-72": Rule("", (SEED, "cairo-2004", "howard-2011")),
+    "CL-73": Rule("", (SEED,)),
+    "CL-74": Rule("", (SEED,)),
+    "CL-75": Rule("", (SEED,)),
+    "CL-76": Rule("", (SEED,)),
+    "CL-77": Rule("", (SEED,)),
+    "CL-78": Rule("", (SEED,)),
+    "CL-79": Rule("", ("nigwekar-2016", "hayashi-2012")),
+    "CL-80": Rule("", ("nigwekar-2016", "hayashi-2012")),
     # ---- type: the clauses are in wording/findings.py
     # ---- populations
     "CL-150": Rule("age unknown: at most a warning"),

@@ -19,12 +19,14 @@ from cds_service.hooks.wording.facts import (
     calcium_words,
     cause_name,
     is_hypocalcaemic,
+    is_stale,
     low_words,
     pair_gaps,
     severe_calcium,
     value_for,
 )
 from cds_service.hooks.wording.findings import (
+    ARTEFACTS,
     FLAGS,
     GROUPS,
     KIDNEY_CAUSES,
@@ -36,11 +38,12 @@ from cds_service.hooks.wording.findings import (
 )
 from cds_service.hooks.wording.reasons import REASONS
 from cds_service.hooks.wording.rules import CAPS, RULES
-from cds_service.hooks.wording.write import age, day, inert, limit, listed, rounded, sentence
+from cds_service.hooks.wording.write import age, day, inert, listed, number, sentence
 
 Limits = Mapping[str, str]
 MOST_CAUSES, MOST_REFERENCES = 6, 3
-AFTER_PARTNERS = "Calcium x phosphate cannot be calculated; this is not a normal result."
+NO_PRODUCT = "Calcium x phosphate cannot be calculated; this is not a normal result."
+NO_CURRENT_PRODUCT = "A present calcium x phosphate cannot be calculated; this is not a normal result."
 
 
 def fill(words: str, limits: Limits, **more: str) -> str:
@@ -72,7 +75,7 @@ def why_lines(a: Assessment, limits: Limits, criteria: Criteria) -> list[str]:
     ]
     if a.headline != "CL-55" and "CL-55" in a.rules and calcium is not None:
         lines.append(f"Severe hypercalcaemia as well: {calcium_words(calcium)}.")
-    told = low_words(a)
+    told = [] if is_stale(a) else low_words(a)
     if told:
         lines.append(" ".join(f"{sentence(words)}." for words in told))
     if a.documented_names:
@@ -147,12 +150,10 @@ def _exposure(exposure: ActiveExposure) -> str:
 
 def gap_lines(a: Assessment) -> list[str]:
     """Return what is missing, refused, stale or pending, and what follows from it (CL-98)."""
-    lines = [_gap(gap, a) for gap in a.gaps]
-    product = a.product
-    if a.gaps and (product is None or product.freshness == "stale"):
-        lines.append(AFTER_PARTNERS)
-    if product is not None and product.freshness == "stale":
-        lines.append(f"The last pair gave {rounded(product.value_mg2_dl2)} mg2/dL2, too old to judge the present.")
+    told = {gap.analyte for gap in a.gaps if gap.reason is not GapReason.MISSING}
+    lines = [_gap(gap, a) for gap in a.gaps if gap.reason is not GapReason.MISSING or gap.analyte not in told]
+    if a.gaps and (a.product is None or is_stale(a)):
+        lines.append(NO_CURRENT_PRODUCT if is_stale(a) else NO_PRODUCT)
     return lines
 
 
@@ -212,6 +213,7 @@ def _advice_words(a: Assessment) -> dict[str, str]:
         if corrected and value_for(a, IONIZED) is None
         else "",
         "when": NEPHROLOGY_TODAY if acute else NEPHROLOGY_DAYS,
+        "confirm": "the phosphate" if ARTEFACTS.keys() & set(a.flags) else "the value that was not used",
         "missing": listed(missing) if missing else "calcium and phosphate together",
         "protein": ", with protein electrophoresis for the protein gap" if "protein_gap" in a.flags else "",
     }
@@ -225,7 +227,7 @@ def doubt_lines(a: Assessment) -> list[str]:
     lines = [_cap(cap) for cap in a.caps]
     protein = ""
     if a.protein_gap_g_dl is not None:
-        protein = f"Total protein minus albumin is {limit(a.protein_gap_g_dl)} g/dL: "
+        protein = f"Total protein minus albumin is {number(a.protein_gap_g_dl)} g/dL: "
     lines += [sentence(fill(FLAGS[flag], {}, protein=protein)) for flag in a.flags if flag in FLAGS]
     lines += [POPULATIONS[group] for group in a.population if group in POPULATIONS]
     weak = f" ({', '.join(inert(word.replace('_', ' '), 60) for word in a.weaknesses)})" if a.weaknesses else ""
@@ -244,7 +246,7 @@ def _cap(cap: Cap) -> str:
 
 
 def rule_lines(rules: Iterable[str], limits: Limits) -> list[str]:
-    """Return the rules that fired, each with its limit; rules told elsewhere on the card by their id."""
-    told = [f"{rule} {fill(RULES[rule].clause, limits)}" for rule in rules if rule in RULES]
-    rest = [rule for rule in rules if rule not in RULES]
-    return [*told, *([f"Further rules: {', '.join(rest)}"] if rest else [])]
+    """Return the rules that fired with their limits; those told elsewhere on the card (causes, type, advice) by id."""
+    told = [f"{rule}: {fill(RULES[rule].clause, limits)}" for rule in rules if rule in RULES and RULES[rule].clause]
+    rest = [inert(rule, 12) for rule in rules if rule not in RULES or not RULES[rule].clause]
+    return [*told, *([f"As told above: {', '.join(rest)}"] if rest else [])]

@@ -4,7 +4,7 @@ Knows: which parts a summary of each headline rule has, and that it must stay be
 Must not know: Markdown.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cds_service.calcinosis.assessment import Assessment, Basis, CalcinosisType, Dialysis, Tier
 from cds_service.calcinosis.facts import Gap, GapReason, Position
@@ -22,7 +22,7 @@ from cds_service.hooks.wording.facts import (
     value_for,
 )
 from cds_service.hooks.wording.findings import ARTEFACTS
-from cds_service.hooks.wording.write import age, day, hours, limit, listed, reported, rounded, sentence
+from cds_service.hooks.wording.write import age, day, hours, listed, number, reported, rounded, sentence
 
 LONGEST = 139
 NOT_CALCULATED = "calcium x phosphate cannot be calculated"
@@ -41,12 +41,15 @@ def summary(assessment: Assessment, criteria: Criteria) -> str:
     return sentence(text)
 
 
-def _product(a: Assessment, criteria: Criteria) -> str:
-    """Write "Calcium x phosphate 73.0 mg2/dL2", in mmol2/L2 too where the laboratory reports mmol/L."""
+def _product(a: Assessment, criteria: Criteria, remark: str = "") -> str:
+    """Write "calcium x phosphate 73.0 mg2/dL2 (above 70)", in mmol2/L2 too where the laboratory reports mmol/L."""
     if a.product is None:
         return "calcium x phosphate not available"
-    both = a.product.calcium.measurement.unit == "mmol/L"
-    return f"calcium x phosphate {product_words(a.product, criteria, both=both)}"
+    words = f"calcium x phosphate {product_words(a.product, criteria, both=False)}"
+    si = a.product.calcium.measurement.unit == "mmol/L"
+    remarks = [f"{rounded(a.product.value_mmol2_l2, 2)} mmol2/L2"] if si else []
+    remarks += [remark] if remark else []
+    return f"{words} ({'; '.join(remarks)})" if remarks else words
 
 
 def _on(a: Assessment) -> str:
@@ -58,18 +61,15 @@ def _documented(a: Assessment) -> str:
 
 
 def _above_critical(a: Assessment, criteria: Criteria) -> Parts:
-    high = limit(criteria.product_critical_mg2_dl2)
-    return (
-        f"{_product(a, criteria)} (above {high}){_on(a)}: risk of metastatic calcification",
-        _documented(a),
-    )
+    above = f"above {number(criteria.product_critical_mg2_dl2)}"
+    return (f"{_product(a, criteria, above)}{_on(a)}: risk of metastatic calcification", _documented(a))
 
 
 def _doubtful(a: Assessment, criteria: Criteria) -> Parts:
-    high = limit(criteria.product_critical_mg2_dl2)
+    above = f"above {number(criteria.product_critical_mg2_dl2)}"
     reasons = [reason for cap in a.caps if (reason := _short_cap(cap.rule, a))]
     why = reasons[0] if reasons else "calcium and phosphate each in range"
-    return (f"{_product(a, criteria)} (above {high}){_on(a)}, {why}: consider a repeat", _documented(a))
+    return (f"{_product(a, criteria, above)}{_on(a)}, {why}: consider a repeat", _documented(a))
 
 
 def _short_cap(rule: str, a: Assessment) -> str:
@@ -90,7 +90,7 @@ def _short_cap(rule: str, a: Assessment) -> str:
 def _above_target(a: Assessment, criteria: Criteria) -> Parts:
     dialysis = " on dialysis" if a.setting.dialysis is Dialysis.MAINTENANCE else ""
     modifiable = [exposure.name for exposure in a.exposures if exposure.modifiable]
-    target = limit(criteria.product_warning_mg2_dl2)
+    target = number(criteria.product_warning_mg2_dl2)
     return (
         f"{_product(a, criteria)}{_on(a)}{dialysis}, above the K/DOQI target of {target}",
         f"; active: {listed(modifiable[:2])}" if modifiable and "pregnancy" not in a.population else "",
@@ -102,7 +102,7 @@ def _under_18(a: Assessment, criteria: Criteria) -> Parts:
     child = a.headline == "CL-153"
     high = criteria.product_child_mg2_dl2 if child else criteria.product_adolescent_mg2_dl2
     who = "children of 1 to 12 years" if child else "adolescents of 13 to 17 years"
-    return (f"{_product(a, criteria)}{_on(a)}, above the limit of {limit(high)} for {who}", _documented(a))
+    return (f"{_product(a, criteria)}{_on(a)}, above the limit of {number(high)} for {who}", _documented(a))
 
 
 def _newborn(a: Assessment, criteria: Criteria) -> Parts:
@@ -146,8 +146,11 @@ def _calcifying(a: Assessment, criteria: Criteria) -> Parts:
 
 def _classified(a: Assessment, criteria: Criteria) -> Parts:
     name = cause_name(a.documented_names[0]) if a.documented_names else "calcinosis"
-    tissue = [c for c in a.causes if c.basis is Basis.RECORDED and cause_name(c.name) != name]
-    beside = f" with {cause_name(tissue[0].name)}" if tissue else ""
+    fitting = [c for c in a.causes if c.basis is Basis.RECORDED and c.type is not CalcinosisType.METASTATIC]
+    if a.risk_pathway is CalcinosisType.METASTATIC:
+        fitting = [c for c in a.causes if c.basis is Basis.RECORDED and c.type is CalcinosisType.METASTATIC]
+    names = [cause for c in fitting if (cause := cause_name(c.name)) != name]
+    beside = f" with {names[0]}" if names else ""
     kinds = {
         CalcinosisType.UNDETERMINED: "type undetermined",
         CalcinosisType.NONE: "type not judged",
@@ -165,13 +168,22 @@ def _missing(a: Assessment, criteria: Criteria) -> Parts:
     if a.setting.dialysis is Dialysis.MAINTENANCE:
         recorded = ["dialysis"]
     why = f" ({recorded[0]} recorded)" if recorded else ""
-    told = {gap.analyte: _gap(gap, a) for gap in reversed(gaps)}
-    what = listed([told[name] for name in reversed(told)]) if told else "calcium and phosphate do not make a pair"
-    return (f"{what}: {NOT_CALCULATED}", why)
+    return (f"{_gaps(gaps, a) or 'calcium and phosphate do not make a pair'}: {NOT_CALCULATED}", why)
 
 
-def _gap(gap: Gap, a: Assessment) -> str:
-    name = "calcium" if gap.analyte in CALCIUM else analyte(gap.analyte)
+def _gaps(gaps: Sequence[Gap], a: Assessment) -> str:
+    """Name the gaps of calcium and phosphate, both at once where they have one reason and date."""
+    first: dict[str, Gap] = {}
+    for gap in gaps:
+        first.setdefault("calcium" if gap.analyte in CALCIUM else analyte(gap.analyte), gap)
+    known = {(gap.reason, None if gap.taken is None else day(gap.taken)) for gap in first.values()}
+    if len(first) == 2 and len(known) == 1:
+        return _gap(gaps[0], a, "calcium and phosphate")
+    return listed([_gap(gap, a, name) for name, gap in sorted(first.items())])
+
+
+def _gap(gap: Gap, a: Assessment, name: str = "") -> str:
+    name = name or ("calcium" if gap.analyte in CALCIUM else analyte(gap.analyte))
     when = "" if gap.taken is None else f" of {day(gap.taken)}"
     since = "" if gap.taken is None else f" since {day(gap.taken)}"
     old = "" if gap.taken is None else f" ({age(gap.taken, a.evaluated_at)} old)"
@@ -189,6 +201,8 @@ def _confirm(a: Assessment, criteria: Criteria) -> Parts:
     phosphate = value_for(a, ("phosphate",))
     shown = "" if phosphate is None else f" {reported(phosphate.measurement)} of {day(phosphate.measurement.taken)}"
     reasons = [words for flag, words in ARTEFACTS.items() if flag in a.flags]
+    if a.protein_gap_g_dl is not None and "protein_gap" in a.flags:
+        reasons.insert(0, f"protein gap {number(a.protein_gap_g_dl)} g/dL")
     why = f" ({reasons[0]})" if reasons else ""
     return (f"confirm phosphate{shown}: it may be falsely high{why}", f"; {_product(a, criteria)}", _documented(a))
 

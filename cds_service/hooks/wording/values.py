@@ -6,7 +6,7 @@ Must not know: tiers or advice.
 
 from decimal import Decimal
 
-from cds_service.calcinosis.assessment import Assessment, Product, Value
+from cds_service.calcinosis.assessment import Assessment, Freshness, Product, Value
 from cds_service.calcinosis.facts import Position, Range
 from cds_service.calcinosis.knowledge import Criteria
 from cds_service.hooks.wording.facts import (
@@ -22,13 +22,12 @@ from cds_service.hooks.wording.write import (
     compared,
     hours,
     inert,
-    limit,
     listed,
     moment,
     number,
     reported,
-    rounded,
     sentence,
+    short,
 )
 
 POSITIONS = {Position.LOW: ", low", Position.HIGH: ", high", Position.NORMAL: ", in range", Position.UNKNOWN: ""}
@@ -67,13 +66,13 @@ def _converted(value: Value) -> str:
     unit = CANONICAL_UNITS.get(m.input)
     if unit is None or m.value is None or m.reported is None or m.value == m.reported:
         return ""
-    return f" = {limit(Decimal(rounded(m.value, 2)))} {unit}"
+    return f" = {short(m.value)} {unit}"
 
 
 def _range(limits: Range | None) -> str:
     if limits is None or (limits.low is None and limits.high is None):
         return "none known"
-    low, high = (None if bound is None else limit(Decimal(rounded(bound, 2))) for bound in (limits.low, limits.high))
+    low, high = (None if bound is None else short(bound) for bound in (limits.low, limits.high))
     words = f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}"
     return f"{words} {inert(limits.unit, 24)} ({inert(limits.source, 12)})"
 
@@ -98,11 +97,13 @@ def product_lines(a: Assessment, criteria: Criteria) -> list[str]:
 
 def _compared_with(p: Product, criteria: Criteria) -> str:
     high, target = criteria.product_critical_mg2_dl2, criteria.product_warning_mg2_dl2
+    if p.freshness is Freshness.STALE:
+        return ", too old to judge the present"
     if p.value_mg2_dl2 > high:
-        return f", above {limit(high)}"
+        return f", above {number(high)}"
     if p.value_mg2_dl2 > target:
-        return f", above {limit(target)}, not above {limit(high)}"
-    return f", not above {limit(target)}"
+        return f", above {number(target)}, not above {number(high)}"
+    return f", not above {number(target)}"
 
 
 def _calcium_line(a: Assessment, p: Product, criteria: Criteria) -> str:
@@ -110,17 +111,17 @@ def _calcium_line(a: Assessment, p: Product, criteria: Criteria) -> str:
     if p.calcium.kind == "adjusted":
         return "Calcium used: adjusted for albumin by the laboratory, not corrected again."
     if p.calcium.kind != "corrected" or p.albumin is None or m.value is None or p.calcium.canonical is None:
-        why = f" ({inert(a.uncorrected_because, 60)})" if a.uncorrected_because else ""
-        return f"Calcium used: measured total, not corrected for albumin{why}."
+        why = a.uncorrected_because or f"albumin not below {number(criteria.albumin_reference_g_dl)} g/dL"
+        return f"Calcium used: measured total, not corrected for albumin ({inert(why, 60)})."
     albumin = p.albumin.measurement
-    shown = limit(Decimal(rounded(p.albumin.canonical or Decimal(0), 2)))
+    shown = short(p.albumin.canonical or Decimal(0))
     formula = (
-        f"{limit(Decimal(rounded(m.value, 2)))} + {number(criteria.correction_mg_dl_per_g_dl)} x "
+        f"{short(m.value)} + {number(criteria.correction_mg_dl_per_g_dl)} x "
         f"({number(criteria.albumin_reference_g_dl)} - {shown})"
     )
     return (
         f"Calcium used: corrected for albumin {shown} g/dL of {moment(albumin.taken)}: {formula} = "
-        f"{limit(Decimal(rounded(p.calcium.canonical, 2)))} mg/dL."
+        f"{short(p.calcium.canonical)} mg/dL."
     )
 
 
@@ -136,5 +137,5 @@ def trend_line(a: Assessment, criteria: Criteria) -> str:
     if a.trend.persistent and a.product is not None:
         high, target = criteria.product_critical_mg2_dl2, criteria.product_warning_mg2_dl2
         passed = high if min(a.product.value_mg2_dl2, a.trend.previous[0].value_mg2_dl2) > high else target
-        words += f"; persistent: second value in a row above {limit(passed)}"
+        words += f"; persistent: second value in a row above {number(passed)}"
     return words + "."

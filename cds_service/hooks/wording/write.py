@@ -54,9 +54,10 @@ def compared(value: Decimal, limits: Iterable[Decimal]) -> str:
     return rounded(value, decimals)
 
 
-def limit(value: Decimal) -> str:
-    """Write a limit of our own content without needless zeros."""
-    return _trimmed(value)
+def short(value: Decimal) -> str:
+    """Write a converted number with one or two decimals."""
+    two = rounded(value, 2)
+    return two[:-1] if two.endswith("0") else two
 
 
 def reported(measurement: Measurement) -> str:
