@@ -1,0 +1,152 @@
+"""The composition root: settings in, a ready Flask app out. Here alone the parts meet.
+
+Knows: all parts, the real clock and the real source of ids.
+Must not know: anything clinical.
+"""
+
+import gc
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from flask import Flask
+from flask_cors import CORS
+
+from cds_service.hooks import errors, routes
+from cds_service.hooks.decide import decide, response_body
+from cds_service.hooks.request import read_request
+from cds_service.hooks.services import services
+from cds_service.settings import Settings
+from cds_service.storage.records import DecisionRecord
+from cds_service.terminology.catalog import Catalog
+from cds_service.terminology.load import load_catalog
+
+LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+_WARM_UP = b"""{"hook": "patient-view", "hookInstance": "00000000-0000-4000-8000-000000000000",
+"context": {"userId": "Practitioner/warm-up", "patientId": "warm-up"}, "prefetch": {
+"patient": {"resourceType": "Patient", "id": "warm-up", "birthDate": "1970-01-01"},
+"observations": {"resourceType": "Bundle", "type": "searchset", "entry": [%s]}}}"""
+_WARM_UP_RESULT = """{"resource": {"resourceType": "Observation", "id": "%s", "status": "final",
+"code": {"coding": [{"system": "http://loinc.org", "code": "%s"}]}, "subject": {"reference": "Patient/warm-up"},
+"effectiveDateTime": "%s", "valueQuantity": {"value": %s, "unit": "mg/dL",
+"system": "http://unitsofmeasure.org", "code": "mg/dL"}}}"""
+
+_WARM_UP_VALUES = (("calcium", "17861-6", "10.5"), ("phosphate", "2777-1", "7.5"))
+
+
+class Recorder(Protocol):
+    """Where decisions are noted; storage.journal.Journal is the real one."""
+
+    def record(self, entry: DecisionRecord) -> None:
+        """Take a record without waiting."""
+
+    def close(self) -> None:
+        """Write what is waiting."""
+
+
+@dataclass(frozen=True)
+class NoJournal:
+    """Notes nothing (CDS_DATABASE_URL is empty)."""
+
+    def record(self, entry: DecisionRecord) -> None:
+        """Forget it."""
+
+    def close(self) -> None:
+        """Nothing waits."""
+
+
+def local_now() -> datetime:
+    """The time with the zone of this machine, so that dates without time count in the site's days."""
+    return datetime.now(UTC).astimezone()
+
+
+def new_uuid() -> str:
+    """A new id for a card or an incident."""
+    return str(uuid4())
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = local_now,
+    new_id: Callable[[], str] = new_uuid,
+    catalog: Catalog | None = None,
+    journal: Recorder | None = None,
+) -> Flask:
+    """Put the service together.
+
+    Raises: ContentError when the mappings cannot be used.
+    """
+    catalog = catalog or catalog_of(settings)
+    journal = journal or journal_of(settings)
+    app = Flask("cds_service", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.merge_slashes = False  # an address fits or is unknown; a redirect would repeat the patient's data
+    parts = routes.Parts(
+        catalog=catalog,
+        services=services(catalog),
+        sandbox=settings.sandbox,
+        explains=settings.explains,
+        clock=clock,
+        new_id=new_id,
+        record=journal.record,
+        fetch_for=lambda request: None,
+    )
+    app.register_blueprint(routes.blueprint(parts))
+    errors.install(app, new_id)
+    _allow_browsers(app, settings)
+    app.extensions["journal"] = journal
+    _warm_up(catalog, clock)
+    return app
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    """The shipped content with the site's own codes."""
+    return load_catalog(local=Path(settings.local_mappings_dir) if settings.local_mappings_dir else None)
+
+
+def journal_of(settings: Settings) -> Recorder:
+    """The journal that the settings name; SQLAlchemy is imported only when there is one."""
+    url = settings.database_url.get_secret_value()
+    if not url:
+        return NoJournal()
+    from cds_service.storage.journal import Journal
+
+    return Journal(url)
+
+
+def freeze() -> None:
+    """Take all that start-up made out of the collector's sight; call once, when a process is ready to serve."""
+    gc.collect()
+    gc.freeze()
+
+
+def _allow_browsers(app: Flask, settings: Settings) -> None:
+    """Let pages of the allowed origins call the service. Source: CDS Hooks 2.0, "Cross-Origin Resource Sharing"."""
+    origins: list[str | re.Pattern[str]] = [*settings.origins]
+    if settings.sandbox:
+        origins.append(re.compile(LOOPBACK_ORIGIN.pattern + r"\Z"))
+    if origins:
+        CORS(
+            app,
+            resources={r"/cds-services(/.*)?": {}},
+            origins=origins,
+            methods=["GET", "HEAD", "POST", "OPTIONS"],
+            allow_headers=["Authorization", "Content-Type"],
+            max_age=600,
+        )
+
+
+def _warm_up(catalog: Catalog, clock: Callable[[], datetime]) -> None:
+    """Decide one made-up call and build one error, so that no first caller pays for what is set up on first use."""
+    at = clock().isoformat()
+    results = ",".join(_WARM_UP_RESULT % (name, code, at, value) for name, code, value in _WARM_UP_VALUES)
+    request = read_request(_WARM_UP % results.encode(), "patient-view", sandbox=False)
+    wanted = services(catalog)[0].wanted
+    decision = decide(request, wanted=wanted, catalog=catalog, fetch=None, now=clock(), new_id=lambda: "warm-up")
+    response_body(decision, explain=True)
+    errors.operation_outcome("informational", "warm-up")

@@ -1,0 +1,127 @@
+"""One hook request decided without a server, and told as text: facts, assessment, cards.
+
+Knows: how a request in a file becomes a decision; how facts are listed for a reader at a terminal.
+Must not know: the wording of cards (hooks/plain.py prints them).
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from cds_service.app import catalog_of, local_now, new_uuid
+from cds_service.calcinosis.assessment import Assessment
+from cds_service.calcinosis.facts import Exposure, Finding, Measurement, PatientFacts
+from cds_service.fhir.gather import MissingData
+from cds_service.hooks.decide import Decision, decide, response_body
+from cds_service.hooks.errors import missing_data
+from cds_service.hooks.plain import card_as_text
+from cds_service.hooks.request import HookError, read_request
+from cds_service.hooks.services import services
+from cds_service.settings import Settings
+
+
+class Refused(Exception):
+    """The request cannot be decided; the text is what the service would say in its OperationOutcome."""
+
+
+def response_json(body: bytes, settings: Settings) -> str:
+    """The response as the service would send it to a caller who asks for the assessment."""
+    response = response_body(_decision(body, settings), explain=True)
+    return msgspec.json.format(response, indent=2).decode()
+
+
+def assess_text(body: bytes, settings: Settings) -> str:
+    """Facts, assessment and cards, one after the other."""
+    decision = _decision(body, settings)
+    cards = msgspec.json.decode(response_body(decision, explain=False))["cards"]
+    parts = [
+        "FACTS",
+        *_facts(decision.facts),
+        "",
+        "ASSESSMENT",
+        *_assessment(decision.assessment),
+        "",
+        f"CARDS ({len(cards)})",
+        *(card_as_text(card) for card in cards),
+    ]
+    return "\n".join(parts)
+
+
+class _Named(msgspec.Struct):
+    """The one member of a request that says which service it is for."""
+
+    hook: str = ""
+
+
+def _decision(body: bytes, settings: Settings) -> Decision:
+    """Decide a request of any offered hook.
+
+    Raises: Refused.
+    """
+    catalog = catalog_of(settings)
+    offered = services(catalog)
+    try:
+        named = msgspec.json.decode(body, type=_Named).hook
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        named = ""  # read_request says what is wrong, and where
+    service = next((service for service in offered if service.hook == named), offered[0])
+    try:
+        request = read_request(body, service.hook, sandbox=settings.sandbox)
+        now = request.evaluation_time or local_now()
+        return decide(request, wanted=service.wanted, catalog=catalog, fetch=None, now=now, new_id=new_uuid)
+    except HookError as error:
+        raise Refused(error.diagnostics) from None
+    except MissingData as error:
+        raise Refused(missing_data(error).diagnostics) from None
+
+
+def _facts(facts: PatientFacts) -> Iterator[str]:
+    yield f"  {facts.patient_reference}, born {facts.birth_date or 'unknown'}, {facts.sex}, {facts.encounter_class}"
+    for measurement in sorted(facts.measurements, key=lambda m: m.taken.at, reverse=True):
+        yield "  value      " + _measurement(measurement)
+    for finding in facts.findings:
+        yield "  condition  " + _finding(finding)
+    for exposure in facts.exposures:
+        yield "  medicine   " + _exposure(exposure)
+    for event in facts.events:
+        yield f"  procedure  {event.kind} ({event.reference})"
+    for gap in facts.gaps:
+        yield f"  not used   {gap.analyte}: {gap.reason}, {gap.detail}"
+    if facts.unread:
+        yield f"  not had    {', '.join(sorted(facts.unread))}"
+    for note in facts.notes:
+        yield f"  note       {note}"
+
+
+def _measurement(m: Measurement) -> str:
+    value = "in words" if m.reported is None else f"{m.comparator or ''}{m.reported:f} {m.unit or '(no unit)'}"
+    marks = f" [{', '.join(sorted(m.marks))}]" if m.marks else ""
+    return f"{m.input} {value}, {m.taken.text} ({m.reference}){marks}"
+
+
+def _finding(f: Finding) -> str:
+    state = "active" if f.active else "history"
+    return f"{f.concept}: {f.name}, {state}{', suspected' if f.suspected else ''} ({f.reference}, {f.code})"
+
+
+def _exposure(e: Exposure) -> str:
+    return f"{e.drug}: {e.name}, {'active' if e.active else 'not active'} ({e.reference})"
+
+
+def _assessment(a: Assessment) -> Iterator[str]:
+    yield f"  tier        {a.tier}" + (f" by {a.headline}" if a.headline else "")
+    for cap in a.caps:
+        yield f"  capped      from {cap.from_tier} to {cap.to_tier} by {cap.rule}"
+    yield f"  pathway     {a.risk_pathway}; on the record: {a.documented_type}"
+    yield f"  confidence  {a.confidence}" + (f" ({', '.join(a.weaknesses)})" if a.weaknesses else "")
+    if a.product:
+        p = a.product
+        bound = "" if p.bound == "exact" else f" {p.bound}"
+        yield f"  product    {bound} {p.value_mg2_dl2:.4f} mg2/dL2, pair {p.pair_class}, {p.freshness}"
+    for cause in a.causes:
+        yield f"  cause       {cause.id} ({cause.basis}; {', '.join(cause.evidence)})"
+    for gap in a.gaps:
+        yield f"  gap         {gap.analyte}: {gap.reason}, {gap.detail}"
+    if a.flags:
+        yield f"  flags       {', '.join(a.flags)}"
+    yield f"  rules       {', '.join(a.rules) or 'none'}"

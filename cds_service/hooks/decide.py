@@ -1,0 +1,70 @@
+"""The whole story of a call in one place.
+
+request -> record (gather) -> facts (read_facts) -> assessment (classify) -> cards (cards_for).
+Each arrow is one function of one layer; start reading here and follow the one that you need:
+
+  fhir/gather.py          which resources came, what could not be had
+  fhir/read.py            resources into the words of the rules, by the codes and units of terminology/
+  calcinosis/classify.py  the medicine
+  hooks/contract.py       the judgement as JSON
+  hooks/cards.py          the judgement in words for clinicians
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from cds_service.calcinosis.assessment import Assessment
+from cds_service.calcinosis.classify import classify
+from cds_service.calcinosis.facts import PatientFacts
+from cds_service.fhir.gather import Fetch, gather
+from cds_service.fhir.read import read_facts
+from cds_service.fhir.record import Wanted
+from cds_service.hooks.cards import EXTENSION, Card, cards_for
+from cds_service.hooks.contract import DataSources, assessment_json
+from cds_service.hooks.request import HookRequest
+from cds_service.terminology.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What came of a call, with all that led there. judgement: the assessment as JSON."""
+
+    facts: PatientFacts
+    assessment: Assessment
+    cards: tuple[Card, ...]
+    judgement: dict[str, object]
+
+
+def decide(
+    request: HookRequest,
+    *,
+    wanted: Sequence[Wanted],
+    catalog: Catalog,
+    fetch: Fetch | None,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> Decision:
+    """Decide one call.
+
+    wanted: the data of the service that was called. now: the time from which ages count.
+
+    Raises: MissingData when nothing could be had that tells about the patient.
+    """
+    record = gather(request.prefetch, request.patient_id, request.encounter_id, fetch, wanted)
+    facts = read_facts(record, catalog, now)
+    assessment = classify(facts, catalog.knowledge, now)
+    sources = DataSources(prefetch=record.prefetch_used, fetched=record.fetched, failed=record.failed)
+    judgement = assessment_json(assessment, catalog.version, catalog.digest, sources, facts.notes)
+    cards = cards_for(assessment, catalog, new_id, judgement)
+    return Decision(facts=facts, assessment=assessment, cards=cards, judgement=judgement)
+
+
+def response_body(decision: Decision, *, explain: bool) -> bytes:
+    """The answer as bytes. explain: give the assessment on the response too, above all when there is no card."""
+    body: dict[str, object] = {"cards": [card.to_json() for card in decision.cards]}
+    if explain:
+        body["extension"] = {EXTENSION: decision.judgement}
+    return msgspec.json.encode(body)

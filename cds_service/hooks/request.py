@@ -1,0 +1,297 @@
+"""From the bytes of a hook call to a HookRequest, or to a HookError that names the place and what was expected.
+
+Knows: the envelope of CDS Hooks 2.0 and the two request extensions of the assessment contract.
+Must not know: what stands inside the prefetched resources; each stays undecoded (msgspec.Raw) until fhir/ reads it.
+
+No message repeats a value of the request, for it could be an identifier or a token; hook names are the exception.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+EXPLAIN = "org.calcinosis-cds.explain"
+EVALUATION_TIME = "org.calcinosis-cds.evaluation-time"
+USER_TYPES = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson")
+
+# FHIR allows letters, digits, - and . up to 64; real sites have _ and longer ids. Dots alone could bend a URL.
+_ID_TEXT = r"(?!\.+\Z)[A-Za-z0-9._-]{1,128}"
+_ID = re.compile(_ID_TEXT)
+_UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+_USER = re.compile(rf"({'|'.join(USER_TYPES)})/{_ID_TEXT}")
+_INSTANT = re.compile(r"(19|20|21)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_HOOK_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_MSGSPEC_TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`(?: - at `\$\.(?P<place>[^`]+)`)?")
+_MSGSPEC_RANGE = re.compile(r"(?P<problem>[^`]+) - at `\$\.(?P<place>[^`]+)`")
+_MSGSPEC_BYTE = re.compile(r"JSON is malformed: (?P<problem>.+) \(byte (?P<byte>\d+)\)")
+_KINDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "an object",
+    "null": "null",
+}
+_UTF8_SLICE = 1 << 20
+
+
+class HookError(Exception):
+    """A request that cannot be answered. status: HTTP; code: FHIR issue type; expression: the places in the request."""
+
+    def __init__(self, status: int, code: str, diagnostics: str, expression: tuple[str, ...] = ()) -> None:
+        super().__init__(diagnostics)
+        self.status = status
+        self.code = code
+        self.diagnostics = diagnostics
+        self.expression = expression
+
+
+@dataclass(frozen=True, slots=True)
+class FhirAuthorization:
+    """The EHR's permission to read from its FHIR server, for this call only. patient: the only one it is good for."""
+
+    access_token: str = field(repr=False)
+    patient: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class HookRequest:
+    """One checked call. It has no repr, because most of it identifies a person."""
+
+    hook: str
+    hook_instance: str
+    user_id: str
+    patient_id: str
+    encounter_id: str | None
+    prefetch: dict[str, msgspec.Raw]
+    fhir_server: str | None
+    fhir_authorization: FhirAuthorization | None
+    explain: bool
+    evaluation_time: datetime | None
+
+
+class _Context(msgspec.Struct, rename="camel"):
+    user_id: str | UnsetType = UNSET
+    patient_id: str | UnsetType = UNSET
+    encounter_id: str | None = None
+
+
+class _Authorization(msgspec.Struct):
+    access_token: str | UnsetType = UNSET
+    token_type: str | UnsetType = UNSET
+    expires_in: int | UnsetType = UNSET
+    scope: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
+    patient: str | None = None
+
+
+class _Envelope(msgspec.Struct, rename="camel"):
+    hook: str | UnsetType = UNSET
+    hook_instance: str | UnsetType = UNSET
+    context: _Context | UnsetType = UNSET
+    fhir_server: str | None = None
+    fhir_authorization: _Authorization | None = None
+    prefetch: dict[str, msgspec.Raw] | None = None
+    extension: dict[str, msgspec.Raw] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Envelope)
+
+
+def read_request(body: bytes, hook: str, *, sandbox: bool) -> HookRequest:
+    """Read and check a call of a service that serves the hook.
+
+    sandbox: whether the caller may set the clock and name a FHIR server without TLS.
+    Source: CDS Hooks 2.0, "Calling a CDS Service".
+    Raises: HookError.
+    """
+    envelope = _decoded(body)
+    _check_complete(envelope)
+    context = envelope.context
+    assert isinstance(context, _Context)  # noqa: S101  _check_complete has seen to it; this tells the type checker
+    _check_hook(str(envelope.hook), hook)
+    _check("hookInstance", str(envelope.hook_instance), _UUID, "a UUID")
+    _check("context.userId", str(context.user_id), _USER, "Type/id with one of " + ", ".join(USER_TYPES))
+    _check("context.patientId", str(context.patient_id), _ID, "the bare id of a Patient (letters, digits, - . _)")
+    if context.encounter_id:  # null and "" are not allowed by the standard, but plainly mean "none"
+        _check("context.encounterId", context.encounter_id, _ID, "the bare id of an Encounter (letters, digits, - . _)")
+    extension = envelope.extension or {}
+    return HookRequest(
+        hook=hook,
+        hook_instance=str(envelope.hook_instance),
+        user_id=str(context.user_id),
+        patient_id=str(context.patient_id),
+        encounter_id=context.encounter_id or None,
+        prefetch=envelope.prefetch or {},
+        fhir_server=_fhir_server(envelope, sandbox),
+        fhir_authorization=_fhir_authorization(envelope),
+        explain=_explain(extension.get(EXPLAIN)),
+        evaluation_time=_evaluation_time(extension.get(EVALUATION_TIME)) if sandbox else None,
+    )
+
+
+def _decoded(body: bytes) -> _Envelope:
+    _check_utf8(body)
+    try:
+        return _DECODER.decode(body)
+    except RecursionError:
+        raise HookError(400, "structure", "The body is nested too deeply to be a hook request.") from None
+    except msgspec.ValidationError as error:
+        raise _wrong_type(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise HookError(400, "structure", _malformed(body, str(error))) from None
+
+
+def _check_utf8(body: bytes) -> None:
+    """Refuse what is not UTF-8; in slices, so that a large body is not held a second time as text."""
+    if body.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    start = 0
+    try:
+        for start in range(0, len(body), _UTF8_SLICE):
+            decoder.decode(body[start : start + _UTF8_SLICE], final=start + _UTF8_SLICE >= len(body))
+    except UnicodeDecodeError as error:
+        if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise HookError(400, "structure", "The body is UTF-16; expected JSON in UTF-8.") from None
+        # the decoder may have kept up to three bytes of the slice before, so the place is exact only inside a slice
+        near = _position(body, start + error.start)
+        raise HookError(400, "structure", f"The body is not UTF-8 near {near}; expected JSON in UTF-8.") from None
+
+
+def _malformed(body: bytes, message: str) -> str:
+    if body.startswith(codecs.BOM_UTF8):
+        return "The body starts with a byte order mark; expected JSON in UTF-8 without one."
+    found = _MSGSPEC_BYTE.fullmatch(message)
+    if found:
+        return f"The body is not JSON: {found['problem']} at {_position(body, int(found['byte']))}."
+    if not body.strip():
+        return "The body is empty; expected a hook request as a JSON object."
+    return "The body is not JSON: it ends too early, or a string holds half of a surrogate pair (\\ud800 to \\udfff)."
+
+
+def _position(body: bytes, byte: int) -> str:
+    line = body.count(b"\n", 0, byte) + 1
+    column = byte - (body.rfind(b"\n", 0, byte) + 1) + 1
+    return f"byte {byte} (line {line}, column {column})"
+
+
+def _wrong_type(message: str) -> HookError:
+    """Translate msgspec's message; its places are member names of the envelope, never keys that the caller chose."""
+    found = _MSGSPEC_TYPE.fullmatch(message)
+    if found:
+        place = found["place"]
+        expected = _kind(found["expected"].removesuffix(" | null"))
+        subject = place or "The body"
+        return HookError(
+            400, "structure", f"{subject} is {_kind(found['got'])}; expected {expected}.", (place,) if place else ()
+        )
+    out_of_range = _MSGSPEC_RANGE.fullmatch(message)
+    if out_of_range:
+        place = out_of_range["place"]
+        return HookError(400, "value", f"{place}: {out_of_range['problem'].lower()}.", (place,))
+    return HookError(400, "structure", "A member of the request has the wrong type.")
+
+
+def _kind(name: str) -> str:
+    return _KINDS.get(name, name)
+
+
+def _check_complete(envelope: _Envelope) -> None:
+    context = envelope.context if isinstance(envelope.context, _Context) else _Context()
+    required = {
+        "hook": envelope.hook,
+        "hookInstance": envelope.hook_instance,
+        "context": envelope.context,
+        "context.userId": context.user_id,
+        "context.patientId": context.patient_id,
+    }
+    missing = tuple(place for place, value in required.items() if value is UNSET)
+    if missing:
+        raise HookError(400, "required", f"Missing: {', '.join(missing)}.", missing)
+
+
+def _check_hook(hook: str, served: str) -> None:
+    if hook != served:
+        named = f'"{hook}"' if _HOOK_NAME.fullmatch(hook) else "no hook name"
+        raise HookError(400, "value", f'hook is {named}; this service expects "{served}".', ("hook",))
+
+
+def _check(place: str, value: str, pattern: re.Pattern[str], expected: str) -> None:
+    if not pattern.fullmatch(value):
+        raise _refused(place, value, expected)
+
+
+def _refused(place: str, value: str, expected: str) -> HookError:
+    seen = f"a string of {len(value)} characters" if value else "an empty string"
+    return HookError(400, "value", f"{place} is {seen} that does not fit; expected {expected}.", (place,))
+
+
+def _explain(raw: msgspec.Raw | None) -> bool:
+    if raw is None:
+        return False
+    text = bytes(raw).strip()
+    if text not in (b"true", b"false"):
+        place = f"extension.{EXPLAIN}"
+        raise HookError(400, "value", f"{place} is not a boolean; expected true or false.", (place,))
+    return text == b"true"
+
+
+def _evaluation_time(raw: msgspec.Raw | None) -> datetime | None:
+    if raw is None:
+        return None
+    place = f"extension.{EVALUATION_TIME}"
+    expected = "a FHIR instant between 1900 and 2199 with seconds and zone, for instance 2026-10-12T10:30:00+02:00"
+    try:
+        text = msgspec.json.decode(raw, type=str)
+    except (msgspec.DecodeError, RecursionError):
+        raise HookError(400, "value", f"{place} is not a string; expected {expected}.", (place,)) from None
+    if not _INSTANT.fullmatch(text):
+        raise _refused(place, text, expected)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:  # the 31st of February, an hour of 25, an offset of a day
+        raise _refused(place, text, expected) from None
+
+
+def _fhir_server(envelope: _Envelope, sandbox: bool) -> str | None:
+    server = envelope.fhir_server
+    if server is None:
+        if envelope.fhir_authorization is not None:
+            raise HookError(400, "required", "fhirAuthorization is given without fhirServer.", ("fhirServer",))
+        return None
+    expected = "an absolute http or https URL without user name, query and fragment"
+    try:
+        parts = urlsplit(server)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not server.isascii() or any(mark in server for mark in "@?#\\ ") or not server.isprintable():
+        raise _refused("fhirServer", server, expected)
+    if parts.scheme == "http" and not sandbox:
+        # CDS Hooks 2.0: "production environments SHALL use https"
+        raise HookError(400, "security", "fhirServer uses http; expected https outside the sandbox.", ("fhirServer",))
+    return server
+
+
+def _fhir_authorization(envelope: _Envelope) -> FhirAuthorization | None:
+    given = envelope.fhir_authorization
+    if given is None:
+        return None
+    required = ("access_token", "token_type", "expires_in", "scope", "subject")
+    missing = tuple(f"fhirAuthorization.{name}" for name in required if getattr(given, name) is UNSET)
+    if missing:
+        raise HookError(400, "required", f"Missing: {', '.join(missing)}.", missing)
+    _check("fhirAuthorization.access_token", str(given.access_token), _TOKEN, "a token that fits into an HTTP header")
+    if str(given.token_type).lower() != "bearer":
+        raise _refused("fhirAuthorization.token_type", str(given.token_type), '"Bearer"')
+    if given.patient:
+        _check("fhirAuthorization.patient", given.patient, _ID, "the bare id of a Patient")
+    return FhirAuthorization(access_token=str(given.access_token), patient=given.patient or None)

@@ -1,0 +1,183 @@
+"""The addresses of the service: discovery, the hook call, health.
+
+Knows: HTTP, how a decision becomes a response, what is recorded of it.
+Must not know: anything clinical; how errors look (errors.py).
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from cds_service.fhir.gather import Fetch, MissingData
+from cds_service.hooks.decide import Decision, decide, response_body
+from cds_service.hooks.request import HookError, HookRequest, read_request
+from cds_service.hooks.services import Service
+from cds_service.storage.records import DecisionRecord, hashed
+from cds_service.terminology.catalog import Catalog
+
+log = logging.getLogger(__name__)
+
+# answers hold patient data: no cache may keep them, no browser may take them for anything but JSON
+_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the routes work with; app.py puts it together.
+
+    record: takes a DecisionRecord without waiting. fetch_for: how to read from the EHR's FHIR server, if at all.
+    """
+
+    catalog: Catalog
+    services: Sequence[Service]
+    sandbox: bool
+    explains: bool
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    record: Callable[[DecisionRecord], None]
+    fetch_for: Callable[[HookRequest], Fetch | None]
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """All routes over the given parts."""
+    routes = Blueprint("hooks", __name__)
+    offered = {service.id: service for service in parts.services}
+    discovery = msgspec.json.encode({"services": [service.discovery(parts.catalog) for service in parts.services]})
+    content = {"version": parts.catalog.version, "digest": parts.catalog.digest}
+    ready = msgspec.json.encode({"status": "ready", "content": content})
+    start = _start_page(parts.services)
+
+    @routes.get("/")
+    def start_page() -> Response:
+        policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+        return Response(start, mimetype="text/html", headers=policy)
+
+    @routes.get("/cds-services")
+    def list_services() -> Response:
+        return Response(discovery, mimetype="application/json")
+
+    @routes.post("/cds-services/<service_id>")
+    def call(service_id: str) -> Response:
+        service = offered.get(service_id)
+        if service is None:
+            raise HookError(404, "not-found", "There is no service of this id; GET /cds-services lists the services.")
+        return _call(parts, service)
+
+    @routes.get("/healthz")
+    def alive() -> Response:
+        return Response(b'{"status":"ok"}', mimetype="application/json")
+
+    @routes.get("/readyz")
+    def ready_to_serve() -> Response:
+        return Response(ready, mimetype="application/json")
+
+    return routes
+
+
+def _call(parts: Parts, service: Service) -> Response:
+    """Answer one hook call and take a note of it, however it ends."""
+    visit = _Visit(service, perf_counter())
+    try:
+        hook_request = read_request(_body(), service.hook, sandbox=parts.sandbox)
+        visit.read_at, visit.hook_instance = perf_counter(), hook_request.hook_instance
+        now = hook_request.evaluation_time or parts.clock()
+        fetch = parts.fetch_for(hook_request)
+        decision = decide(
+            hook_request,
+            wanted=service.wanted,
+            catalog=parts.catalog,
+            fetch=fetch,
+            now=now,
+            new_id=parts.new_id,
+        )
+        visit.decided_at, visit.decision = perf_counter(), decision
+        body = response_body(decision, explain=hook_request.explain and parts.explains)
+        response = Response(body, mimetype="application/json", headers=_PRIVATE)
+        visit.outcome = "decided"
+        return response
+    except HookError as error:
+        visit.outcome = str(error.status)
+        raise
+    except MissingData:
+        visit.outcome = "412"
+        raise
+    finally:
+        _note(parts, visit)
+
+
+def _body() -> bytes:
+    if request.mimetype != "application/json":
+        raise HookError(415, "not-supported", "Content-Type does not fit; expected application/json.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise HookError(415, "not-supported", "The body is compressed; expected it as it is.")
+    return request.get_data(cache=False)
+
+
+@dataclass(slots=True)
+class _Visit:
+    """What is known of a call at the moment; the outcome is 500 until something better is known."""
+
+    service: Service
+    started: float
+    read_at: float | None = None
+    decided_at: float | None = None
+    hook_instance: str | None = None
+    decision: Decision | None = None
+    outcome: str = "500"
+
+
+def _note(parts: Parts, visit: _Visit) -> None:
+    """Journal and log the call, without a word about the patient."""
+    ended = perf_counter()
+    read_at = visit.read_at or ended
+    decided_at = visit.decided_at or ended
+    assessment = visit.decision.assessment if visit.decision else None
+    entry = DecisionRecord(
+        at=parts.clock(),
+        service=visit.service.id,
+        hook=visit.service.hook,
+        hook_instance_hash=hashed(visit.hook_instance) if visit.hook_instance else None,
+        outcome=visit.outcome,
+        content_version=parts.catalog.version,
+        content_digest=parts.catalog.digest,
+        tier=assessment.tier if assessment else None,
+        headline=assessment.headline if assessment else None,
+        rules=assessment.rules if assessment else (),
+        cards=len(visit.decision.cards) if visit.decision else 0,
+        gaps=Counter(gap.reason.value for gap in assessment.gaps) if assessment else {},
+        read_ms=_ms(read_at - visit.started),
+        decide_ms=_ms(decided_at - read_at),
+        answer_ms=_ms(ended - decided_at),
+    )
+    parts.record(entry)
+    log.info("hook call", extra=entry.as_log())
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _start_page(services: Sequence[Service]) -> str:
+    """A page for people who open the address in a browser. Service texts are our own, without markup."""
+    items = "".join(
+        f"<li><strong>{service.title}</strong> <code>POST /cds-services/{service.id}</code> (hook {service.hook})<br>"
+        f"{service.description}</li>"
+        for service in services
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>calcinosis-cds</title>'
+        "<style>body{font:1rem/1.5 sans-serif;max-width:45rem;margin:2rem auto;padding:0 1rem}</style>"
+        "<h1>calcinosis-cds</h1><p>A CDS Hooks service that flags the risk of metastatic calcification from calcium "
+        f"and phosphate. For evaluation; not a medical device; not for emergencies.</p><h2>Services</h2><ul>{items}</ul>"
+        "<h2>Try</h2><ul>"
+        '<li><a href="/cds-services">/cds-services</a>: the discovery document; give its address to a CDS Hooks '
+        "client</li>"
+        "<li>In a terminal: <code>cds-service demo</code> fires the sample patients and prints their cards</li>"
+        '<li><a href="/readyz">/readyz</a>: the version of the clinical content</li></ul></html>'
+    )

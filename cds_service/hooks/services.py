@@ -1,0 +1,99 @@
+"""The services offered, as data, and the discovery document.
+
+Knows: ids, hooks, texts and prefetch templates (their codes come from the Catalog).
+Must not know: Flask; how a call is answered.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cds_service.fhir.record import Wanted
+from cds_service.terminology.catalog import Catalog
+
+CDS_HOOKS_VERSION = "2.0.1"
+HOOK_VERSION = "1.0"
+KNOWLEDGE = "org.calcinosis-cds.knowledge"
+# EHRs differ in the longest URL they take; 1,800 leaves room for a base URL below the common 2,000
+LONGEST_TEMPLATE = 1800
+# the longest id that a request may carry takes the place of the token when the EHR fills the template in
+_LONGEST_ID = 128
+_LOINC = "http://loinc.org%7C"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One entry of the discovery document. wanted: the FHIR queries whose answers it works with, by prefetch key."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    wanted: tuple[Wanted, ...]
+    usage_requirements: str
+
+    def discovery(self, catalog: Catalog) -> dict[str, object]:
+        """The entry as JSON. Source: CDS Hooks 2.0, "Discovery"; version and hookVersion from the 3.0 draft."""
+        return {
+            "hook": self.hook,
+            "id": self.id,
+            "title": self.title,
+            "description": self.description,
+            "prefetch": {wanted.key: wanted.query for wanted in self.wanted},
+            "usageRequirements": self.usage_requirements,
+            "version": CDS_HOOKS_VERSION,
+            "hookVersion": HOOK_VERSION,
+            "extension": {KNOWLEDGE: {"version": catalog.version, "digest": catalog.digest}},
+        }
+
+
+def services(catalog: Catalog) -> tuple[Service, ...]:
+    """All services. Each hook has an id of its own, for real clients keep services by their address."""
+    return (
+        Service(
+            id="metastatic-calcification-patient-view",
+            hook="patient-view",
+            title="Metastatic calcification risk",
+            description="Looks at the newest pair of serum calcium and phosphate when a chart is opened, and at "
+            "recorded causes, medicines and calcification. Shows a card when the product of the two lies above "
+            "70 mg2/dL2, or when other findings of the rules deserve a look; shows none otherwise. "
+            "For clinicians; not for emergencies; it never says that there is no risk.",
+            wanted=wanted_data(catalog),
+            usage_requirements="FHIR R4. Laboratory results coded in LOINC with UCUM units, problems in SNOMED CT or "
+            "ICD-10-CM. Without prefetched data or a readable FHIR server the answer is 412.",
+        ),
+    )
+
+
+def wanted_data(catalog: Catalog) -> tuple[Wanted, ...]:
+    """The queries of patient-view: one per kind of data, observations by groups of codes.
+
+    The bar of system|code is written %7C: a bare bar is no legal character of a URL (RFC 3986).
+    """
+    patient = "patient={{context.patientId}}"
+    observations = (
+        Wanted.of(f"observations-{key}{part}", query, inputs)
+        for key, _title, inputs in catalog.input_groups
+        for part, query in _code_queries(f"Observation?{patient}&code=", catalog.codes_for(*inputs))
+    )
+    return (
+        Wanted.of("patient", "Patient/{{context.patientId}}"),
+        *observations,
+        Wanted.of("conditions", f"Condition?{patient}"),
+        Wanted.of("medications", f"MedicationRequest?{patient}"),
+        Wanted.of("statements", f"MedicationStatement?{patient}"),
+        Wanted.of("procedures", f"Procedure?{patient}"),
+        Wanted.of("encounter", "Encounter/{{context.encounterId}}"),
+    )
+
+
+def _code_queries(start: str, codes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """As few queries as keep the length, "-2" and so on behind the first; the codes stay in order, usual ones first."""
+    part, query = "", start
+    for code in codes:
+        item = _LOINC + code
+        if len(query) + 1 + len(item) + _LONGEST_ID > LONGEST_TEMPLATE:
+            yield part, query
+            part, query = f"-{int(part[1:] or 1) + 1}", start
+        query += item if query == start else "," + item
+    if query != start:
+        yield part, query

@@ -1,0 +1,121 @@
+"""Serve with granian: check the port, build the app once, say where it listens, fork the workers.
+
+Knows: granian, sockets, what a newcomer wants to read first.
+Must not know: what the service answers.
+"""
+
+import shlex
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from cds_service import logs
+from cds_service.app import create_app, freeze
+from cds_service.settings import Settings
+
+SERVICE = "metastatic-calcification-patient-view"
+# a sample that gets a card, so that the first thing a newcomer sees is one
+FIRST_SAMPLE = "dialysis-critical"
+
+
+class PortTaken(Exception):
+    """Another program listens there."""
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Raises: PortTaken; ContentError when the mappings cannot be used.
+    """
+    _check_port(settings.host, settings.port)
+    logs.configure(settings.log_level)
+    load = _Loader(settings)
+    load("")  # in this process, before the fork: the workers share its memory, and bad content ends the start here
+    say(_greeting(settings))
+    Server(
+        "cds_service",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.blocking_threads,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+    ).serve(target_loader=load)
+
+
+class _Loader:
+    """Gives each worker the app: the one made before the fork, or where processes are spawned one of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.app: Flask | None = None
+
+    def __call__(self, _target: str) -> Flask:
+        if self.app is None:
+            logs.configure(self.settings.log_level)
+            self.app = create_app(self.settings)
+            freeze()
+        return self.app
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": self.settings, "app": None}
+
+
+def shipped_examples() -> Path | None:
+    """The sample requests: beside the code in a checkout, inside the package in an installation."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "content" / "examples", package.parent / "examples"):
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _check_port(host: str, port: int) -> None:
+    """Find out that the port is taken; the server itself would share it with another copy of itself."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+
+
+def _greeting(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = f"http://{host}:{settings.port}"
+    lines = ["", f"calcinosis-cds{' (sandbox: synthetic patients only)' if settings.sandbox else ''}"]
+    lines.append(f"  Discovery   {base}/cds-services")
+    sample = _first_sample()
+    if sample:
+        lines += [
+            "  Try         curl -s -H 'Content-Type: application/json' \\",
+            f"                   --data-binary @{shlex.quote(str(sample))} \\",
+            f"                   {base}/cds-services/{SERVICE}",
+            f"  All samples python -m cds_service demo --url {base}",
+            f"  No server   python -m cds_service assess {shlex.quote(str(sample))}",
+        ]
+    lines += [f"  In browser  {base}/", "  Stop        Ctrl-C", ""]
+    return "\n".join(lines)
+
+
+def _first_sample() -> Path | None:
+    folder = shipped_examples()
+    samples = sorted(folder.glob("*/request.json")) if folder else []
+    named = [sample for sample in samples if sample.parent.name == FIRST_SAMPLE]
+    return next(iter(named + samples), None)

@@ -1,0 +1,143 @@
+"""The settings of the service: each option once, with its default and its help.
+
+Knows: names, defaults, which values fit together. Read from environment variables that begin with CDS_.
+Must not know: what the options do.
+"""
+
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "CDS_"
+UNAUTHENTICATED = "yes-i-understand"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; one line per problem."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """All options. In the environment each name is in capitals behind CDS_, for instance CDS_PORT."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    sandbox: bool = Field(
+        default=False,
+        description="For trying out with synthetic patients only: the caller may set the clock, "
+        "pages of this machine may call the service, the assessment is given when asked for.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    workers: int = Field(default=2, ge=1, le=64, description="Server processes.")
+    blocking_threads: int = Field(default=2, ge=1, le=64, description="Requests that one process works on at a time.")
+    allow_unauthenticated: str = Field(
+        default="",
+        description="Callers are not checked yet, so the service listens on this machine only. "
+        f"The value {UNAUTHENTICATED} lifts that, for a network in which only trusted clients can reach it.",
+    )
+    allowed_origins: str = Field(
+        default="",
+        description="Web origins that may call the service from a browser, separated by commas, "
+        "for instance https://sandbox.cds-hooks.org. In sandbox mode pages of this machine may always.",
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr("sqlite:///var/journal.sqlite3"),
+        description="Where decisions are recorded (SQLAlchemy URL: SQLite or PostgreSQL). Empty: nowhere.",
+    )
+    local_mappings_dir: str = Field(
+        default="", description="Folder with the site's own codes; they may add to the shipped tables, never redefine."
+    )
+    max_body_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024,
+        description="Largest request body that is read; a larger one is refused with 413.",
+    )
+    explain: bool | None = Field(
+        default=None,
+        description="Give the assessment on the response to callers who ask for it, also when there is no card. "
+        "Default: as sandbox.",
+    )
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what read_settings passes and nothing else, so that tests do not depend on the machine."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _listen_at_home(self) -> Self:
+        if not is_loopback(self.host) and self.allow_unauthenticated != UNAUTHENTICATED:
+            raise ValueError(
+                f"CDS_HOST: {self.host} can be reached from other machines, but callers are not checked yet. "
+                f"Listen on 127.0.0.1, or set CDS_ALLOW_UNAUTHENTICATED={UNAUTHENTICATED} "
+                "where only trusted clients can reach it"
+            )
+        return self
+
+    @property
+    def explains(self) -> bool:
+        """Whether the response carries the assessment when the caller asks."""
+        return self.sandbox if self.explain is None else self.explain
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The allowed web origins, one by one."""
+        return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_settings(environ: Mapping[str, str], **given: object) -> Settings:
+    """Settings from the environment; what is given (the command line) wins.
+
+    Raises: SettingsError with all problems; an unknown CDS_ variable is one.
+    """
+    values: dict[str, Any] = {
+        name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)
+    }
+    problems = [_unknown(name) for name in sorted(values) if name not in Settings.model_fields]
+    known = {name: value for name, value in values.items() if name in Settings.model_fields}
+    known.update((name, value) for name, value in given.items() if value is not None)
+    try:
+        settings = Settings(**known)
+    except ValidationError as error:
+        problems += [_told(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
+    if problems:
+        raise SettingsError(tuple(problems))
+    return settings
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "see docs/settings.md for the options"
+    return f"{PREFIX}{name.upper()} is not a setting; {hint}"
+
+
+def _told(place: tuple[int | str, ...], message: str) -> str:
+    name = f"{PREFIX}{str(place[0]).upper()}: " if place else ""
+    return name + message.removeprefix("Value error, ")

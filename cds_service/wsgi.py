@@ -1,0 +1,12 @@
+"""The app for any WSGI server (`cds_service.wsgi:app`); the only module with an effect at import."""
+
+import os
+
+from cds_service import logs
+from cds_service.app import create_app, freeze
+from cds_service.settings import read_settings
+
+_settings = read_settings(os.environ)
+logs.configure(_settings.log_level)
+app = create_app(_settings)
+freeze()
