@@ -55,7 +55,7 @@ bench-peers: $(VENV)/.dev ## beside HealthChain, which is installed in an enviro
 	@$(PY) -m bench.run --peers
 
 deploy-check: $(VENV)/.deploy ## Dockerfile, compose file, wheel, and the image's start command on a read-only tree
-	@$(PY) -m pytest -m deploy tests/test_deploy.py
+	@$(PY) -m pytest -m deploy tests/test_deploy.py tests/test_image.py
 
 image-check: deploy-check ## the same as deploy-check
 

@@ -32,47 +32,15 @@ def resources_in(prefetch: dict[str, Any]) -> Iterator[Resource]:
         yield from (each for each in held if each.get("id") and each.get("resourceType") != "OperationOutcome")
 
 
-def placeholders(resources: list[Resource]) -> Iterator[Resource]:
-    """Empty resources for what the sample mentions but does not hold, for a server refuses dangling references."""
-    held = {f"{each['resourceType']}/{each['id']}" for each in resources}
-    for reference in sorted(set(references_in(resources)) - held):
-        kind, _, name = reference.partition("/")
-        if kind in STAND_INS and name and "/" not in name:
-            yield {"resourceType": kind, "id": name, **STAND_INS[kind]}
-
-
-# The smallest valid resource of each kind that samples refer to without holding it.
-STAND_INS: dict[str, Resource] = {
-    "Practitioner": {"active": True},
-    "Organization": {"name": "Sample organisation"},
-    "Location": {"status": "active"},
-    "Patient": {"active": True},
-}
-
-
-def references_in(value: object) -> Iterator[str]:
-    """Every literal reference in the resources, however deep."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "reference" and isinstance(inner, str):
-                yield inner
-            else:
-                yield from references_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references_in(inner)
-
-
 def transaction(prefetch: dict[str, Any]) -> Resource:
     """The prefetch as one transaction Bundle of PUT entries, each resource once."""
     found = {(each["resourceType"], each["id"]): each for each in resources_in(prefetch)}
-    every = list(found.values())
     return {
         "resourceType": "Bundle",
         "type": "transaction",
         "entry": [
             {"resource": each, "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"}}
-            for each in [*placeholders(every), *every]
+            for each in found.values()
         ],
     }
 
