@@ -6,7 +6,6 @@ Must not know: how the assessment was reached, FHIR, HTTP. The words are in word
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from cds_service.calcinosis.assessment import Assessment, Tier
 from cds_service.hooks.wording.facts import limits_of
@@ -22,7 +21,7 @@ from cds_service.hooks.wording.sections import (
 )
 from cds_service.hooks.wording.summary import summary
 from cds_service.hooks.wording.values import product_lines, trend_line, value_table
-from cds_service.terminology.catalog import Catalog
+from cds_service.terminology.catalog import Catalog, Source
 
 TOPIC_SYSTEM = "urn:calcinosis-cds:topic"
 OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
@@ -35,17 +34,6 @@ OVERRIDE_REASONS = (
     ("need-more-info", "More information needed first"),
 )
 MOST_SOURCES, MOST_LINKS = 6, 4
-
-
-class KnownSource(Protocol):
-    """A source of the content: its title, year and, when it has one, its address."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def year(self) -> int | str: ...
-    @property
-    def url(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +124,7 @@ def cards_for(
     return (card,)
 
 
-def detail(assessment: Assessment, catalog: Catalog, sources: Sequence[KnownSource]) -> str:
+def detail(assessment: Assessment, catalog: Catalog, sources: Sequence[Source]) -> str:
     """Return the text of a card in Markdown without HTML that reads as plain text too."""
     criteria = catalog.knowledge.criteria
     limits = limits_of(criteria)
@@ -164,7 +152,7 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines if line)
 
 
-def sources_of(rules: Iterable[str], known: Mapping[str, KnownSource]) -> list[KnownSource]:
+def sources_of(rules: Iterable[str], known: Mapping[str, Source]) -> list[Source]:
     """Return the sources of these rules that the content knows, the first rule's primary source first."""
     ids = [source for rule in rules if rule in RULES for source in RULES[rule].sources]
     if not ids or ids[0] not in known:
@@ -172,17 +160,17 @@ def sources_of(rules: Iterable[str], known: Mapping[str, KnownSource]) -> list[K
     return [known[name] for name in dict.fromkeys(ids) if name in known][:MOST_SOURCES]
 
 
-def label_of(source: KnownSource) -> str:
-    """Return the title of a source with its year."""
-    return f"{source.title} ({source.year})" if source.year else source.title
+def label_of(source: Source) -> str:
+    """Return the title of a source with its year, which most titles hold already."""
+    known = source.year is None or str(source.year) in source.title
+    return source.title if known else f"{source.title} ({source.year})"
 
 
-def address_of(source: KnownSource) -> str | None:
+def address_of(source: Source) -> str | None:
     """Return the address of a source when it is an absolute web address."""
-    url = source.url or ""
-    return url if url.startswith(("https://", "http://")) else None
+    return source.url if source.url and source.url.startswith("https://") else None
 
 
-def _cited(source: KnownSource) -> str:
+def _cited(source: Source) -> str:
     url = address_of(source)
     return f"{label_of(source)}: {url}" if url else label_of(source)
