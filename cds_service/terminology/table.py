@@ -1,0 +1,120 @@
+"""Reading CSV tables of reviewed content, with every problem named by file, line and column.
+
+Knows: what a well-kept table looks like (exact header, no stray blanks, one row for a key, sorted).
+Must not know: what the tables are about.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Known = Mapping[str, frozenset[str]]
+CellCheck = Callable[[str, Known], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its line in the file and its cells by column."""
+
+    line: int
+    cells: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one file holds. key: the columns that are unique together and sort the rows.
+
+    vital: False for a file that a site without a licence for its code system may leave out.
+    """
+
+    file: str
+    columns: Mapping[str, CellCheck]
+    key: tuple[str, ...]
+    vital: bool = True
+
+
+@dataclass(slots=True)
+class Problems:
+    """All that is wrong with the content, in the order in which it was found."""
+
+    found: list[str] = field(default_factory=list)
+
+    def add(self, file: str, line: int, column: str, text: str) -> None:
+        """Note one problem as file:line: column: text."""
+        self.found.append(f"{file}:{line}: {column}: {text}")
+
+
+def read_text(path: Path, problems: Problems, *, name: str) -> str | None:
+    """Return the text of a file with plain newlines, or None when it is missing or not UTF-8."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        problems.add(name, 0, "file", "is missing")
+        return None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        problems.add(name, 1 + content[: _bad_byte(content)].count(b"\n"), "file", "is not UTF-8")
+        return None
+    return text.replace("\r\n", "\n")
+
+
+def _bad_byte(content: bytes) -> int:
+    return len(content.decode("utf-8", errors="ignore").encode()) if content else 0
+
+
+def parse_table(text: str, layout: Layout, known: Known, problems: Problems, *, name: str) -> list[Row]:
+    """Return the rows of a table. Rows with a bad cell are returned too, so that one mistake is told once."""
+    columns = list(layout.columns)
+    lines = csv.reader(text.splitlines(keepends=True), strict=True)
+    rows: list[Row] = []
+    try:
+        header = next(lines, [])
+        if header != columns:
+            problems.add(name, 1, "header", f"is {','.join(header)!r}, expected {','.join(columns)!r}")
+            return []
+        for cells in lines:
+            if len(cells) == len(columns):
+                rows.append(Row(lines.line_num, dict(zip(columns, cells, strict=True))))
+            else:
+                problems.add(name, lines.line_num, "row", f"has {len(cells)} columns, expected {len(columns)}")
+    except csv.Error as error:
+        problems.add(name, lines.line_num, "row", f"cannot be read as CSV: {error}")
+    _check_cells(rows, layout.columns, known, problems, name)
+    _check_order(rows, layout.key, problems, name)
+    return rows
+
+
+def _check_cells(
+    rows: Iterable[Row], columns: Mapping[str, CellCheck], known: Known, problems: Problems, name: str
+) -> None:
+    checks = tuple(columns.items())
+    for row in rows:
+        cells = row.cells
+        for column, check in checks:
+            value = cells[column]
+            if value != value.strip() or "\n" in value:
+                problems.add(name, row.line, column, f"{value!r} has stray blanks")
+                continue
+            problem = check(value, known)
+            if problem is not None:
+                problems.add(name, row.line, column, problem)
+
+
+def _check_order(rows: Iterable[Row], key: tuple[str, ...], problems: Problems, name: str) -> None:
+    seen: set[tuple[str, ...]] = set()
+    last: tuple[str, ...] = ()
+    for row in rows:
+        this = tuple(row.cells[column] for column in key)
+        if this in seen:
+            problems.add(name, row.line, key[0], f"{' '.join(this).strip()} is already mapped above")
+        elif this < last:
+            problems.add(
+                name, row.line, key[0], f"{this[0]} stands below {last[0]}: rows are sorted by {', '.join(key)}"
+            )
+        seen.add(this)
+        last = this
