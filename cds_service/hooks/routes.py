@@ -174,7 +174,8 @@ def _start_page(services: Sequence[Service]) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>calcinosis-cds</title>'
         "<style>body{font:1rem/1.5 sans-serif;max-width:45rem;margin:2rem auto;padding:0 1rem}</style>"
         "<h1>calcinosis-cds</h1><p>A CDS Hooks service that flags the risk of metastatic calcification from calcium "
-        f"and phosphate. For evaluation; not a medical device; not for emergencies.</p><h2>Services</h2><ul>{items}</ul>"
+        "and phosphate. For evaluation; not a medical device; not for emergencies.</p>"
+        f"<h2>Services</h2><ul>{items}</ul>"
         "<h2>Try</h2><ul>"
         '<li><a href="/cds-services">/cds-services</a>: the discovery document; give its address to a CDS Hooks '
         "client</li>"

@@ -1,0 +1,204 @@
+"""Who may import whom, and who may touch the world outside: read from the syntax tree of every module.
+
+The same check runs over a copy with a planted import, so that it is known to notice.
+"""
+
+import ast
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "cds_service"
+
+# layer -> (other layers, packages of others)
+MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
+    "calcinosis": (set(), set()),
+    "terminology": ({"calcinosis"}, set()),
+    "fhir": ({"calcinosis", "terminology"}, {"msgspec", "fhir"}),
+    "storage": ({"calcinosis"}, {"sqlalchemy"}),
+    "hooks": ({"calcinosis", "terminology", "fhir", "storage"}, {"msgspec"}),
+}
+# what one module may have besides its layer
+BESIDES: dict[str, set[str]] = {
+    "fhir/client.py": {"requests", "urllib3"},
+    "hooks/routes.py": {"flask"},
+    "hooks/errors.py": {"flask", "werkzeug", "fhir"},
+}
+# the standard library that the clinical core may use
+CORE_STDLIB = {"bisect", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "itertools", "math", "typing"}
+# modules of the root see all layers; nothing below imports them
+ROOT = {
+    "__init__": set(),
+    "__main__": set(),
+    "app": {"flask", "flask_cors"},
+    "assess": {"msgspec"},
+    "cli": {"click"},
+    "demo": {"msgspec"},
+    "logs": {"msgspec"},
+    "server": {"flask", "granian"},
+    "settings": {"pydantic", "pydantic_settings"},
+    "wsgi": set(),
+}
+READS_ENVIRONMENT = {"cli.py", "wsgi.py"}
+CLOCKS_AND_CHANCE = {
+    *(("datetime", name) for name in ("now", "utcnow", "today")),
+    ("date", "today"),
+    ("time", "time"),
+    *(("uuid", name) for name in ("uuid1", "uuid4")),
+}
+KNOWS_TIME_AND_CHANCE = {"app.py", "cli.py"}
+
+
+def modules(package: Path) -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(package.rglob("*.py")):
+        yield path.relative_to(package).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                yield "." * node.level
+            elif node.module == "cds_service":
+                yield from (f"cds_service.{alias.name}" for alias in node.names)
+            elif node.module:
+                yield node.module
+
+
+def import_faults(package: Path) -> list[str]:
+    """Every import that the contract does not allow, as "module imports name"."""
+    return [
+        f"{name} imports {wanted}"
+        for name, tree in modules(package)
+        for wanted in imported(tree)
+        if not allowed(name, wanted)
+    ]
+
+
+def allowed(module: str, wanted: str) -> bool:
+    layer = module.split("/")[0] if "/" in module else None
+    first, _, rest = wanted.partition(".")
+    if not first:
+        return False  # relative
+    if layer is None:
+        packages = ROOT[module.removesuffix(".py")]
+        return first in {"cds_service", *packages} or first in sys.stdlib_module_names
+    layers, packages = MAY_IMPORT[layer]
+    if first == "cds_service":
+        return rest.split(".")[0] in {layer, *layers} or rest == "__version__"
+    if first in sys.stdlib_module_names:
+        return layer != "calcinosis" or first in CORE_STDLIB
+    return first in packages | BESIDES.get(module, set())
+
+
+def world_faults(package: Path) -> list[str]:
+    """Every place that reads the environment, the clock or chance outside the modules that may."""
+    faults = []
+    for name, tree in modules(package):
+        for node in ast.walk(tree):
+            touched = touches(node)
+            if touched == "environment" and name not in READS_ENVIRONMENT:
+                faults.append(f"{name}:{node.lineno} reads the environment")  # type: ignore[attr-defined]
+            if touched == "clock or chance" and name not in KNOWS_TIME_AND_CHANCE:
+                faults.append(f"{name}:{node.lineno} asks the clock or chance")  # type: ignore[attr-defined]
+    return faults
+
+
+def touches(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Attribute):
+        if (
+            node.attr in {"environ", "getenv", "environb"}
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "os"
+        ):
+            return "environment"
+        owner = getattr(node.value, "id", None) or getattr(node.value, "attr", None)
+        if (owner, node.attr) in CLOCKS_AND_CHANCE:
+            return "clock or chance"
+    if isinstance(node, ast.ImportFrom) and node.module in {"os", "uuid", "random", "secrets"}:
+        if {alias.name for alias in node.names} & {"environ", "getenv"}:
+            return "environment"
+        if node.module in {"uuid", "random", "secrets"}:
+            return "clock or chance"
+    if isinstance(node, ast.Import) and {alias.name for alias in node.names} & {"random", "secrets"}:
+        return "clock or chance"
+    return None
+
+
+def test_every_layer_imports_only_what_lies_below() -> None:
+    assert import_faults(PACKAGE) == []
+
+
+def test_every_package_of_the_tree_is_in_the_contract() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert folders == set(MAY_IMPORT)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == set(ROOT)
+
+
+def test_environment_clock_and_chance_are_asked_at_the_edge_only() -> None:
+    assert world_faults(PACKAGE) == []
+
+
+def test_only_the_last_handler_catches_everything() -> None:
+    caught = [
+        name
+        for name, tree in modules(PACKAGE)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (
+            node.type is None
+            or any(isinstance(n, ast.Name) and n.id in {"Exception", "BaseException"} for n in ast.walk(node.type))
+        )
+    ]
+    assert caught == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "fault"),
+    [
+        ("calcinosis/tier.py", "import json", "calcinosis/tier.py imports json"),
+        (
+            "calcinosis/tier.py",
+            "from cds_service.terminology import catalog",
+            "calcinosis/tier.py imports cds_service.terminology",
+        ),
+        ("terminology/codes.py", "import msgspec", "terminology/codes.py imports msgspec"),
+        ("fhir/gather.py", "import requests", "fhir/gather.py imports requests"),
+        ("fhir/gather.py", "import cds_service.hooks.cards", "fhir/gather.py imports cds_service.hooks.cards"),
+        ("storage/journal.py", "import cds_service.fhir.record", "storage/journal.py imports cds_service.fhir.record"),
+        ("hooks/cards.py", "from flask import request", "hooks/cards.py imports flask"),
+        ("hooks/request.py", "from fhir.resources.R4B import bundle", "hooks/request.py imports fhir.resources.R4B"),
+        ("hooks/decide.py", "from . import cards", "hooks/decide.py imports ."),
+        ("hooks/decide.py", "from cds_service import settings", "hooks/decide.py imports cds_service.settings"),
+        ("settings.py", "import flask", "settings.py imports flask"),
+    ],
+)
+def test_a_planted_import_is_noticed(tmp_path: Path, module: str, line: str, fault: str) -> None:
+    copy = tmp_path / "cds_service"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    assert import_faults(copy) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("import os\nos.environ", "reads the environment"),
+        ("from os import environ", "reads the environment"),
+        ("import datetime\ndatetime.datetime.now()", "asks the clock or chance"),
+        ("from uuid import uuid4", "asks the clock or chance"),
+        ("import uuid\nuuid.uuid4()", "asks the clock or chance"),
+    ],
+)
+def test_a_planted_look_outside_is_noticed(tmp_path: Path, line: str, fault: str) -> None:
+    copy = tmp_path / "cds_service"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / "hooks" / "decide.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    assert [found.partition(" ")[2] for found in world_faults(copy)] == [fault]
