@@ -125,7 +125,8 @@ def product(calcium: str = "10.0", phosphate: str = "7.3", unit: str = "mg/dL", 
 def corrected() -> Product:
     """Calcium 9.2 mg/dL, albumin 3.0 g/dL: corrected 9.2 + 0.8 x (4.0 - 3.0) = 10.0; times 7.3 = 73.0 or 67.16."""
     calcium = replace(value("ca_total", "9.2"), canonical=Decimal("10.0"), kind="corrected")
-    return product(
+    return replace(
+        product(),
         calcium=calcium,
         albumin=value("albumin", "3.0", "g/dL", Position.LOW),
         measured_mg2_dl2=Decimal("67.16"),
@@ -441,7 +442,7 @@ def test_modifiable_medicines_come_first_by_name() -> None:
     )
     said = text(assessment("CL-53", Tier.WARNING, exposures=drugs, product=product("9.0", "6.7")))
     assert "Modifiable, active: warfarin (vitamin K antagonist; MedicationRequest/1)" in said
-    assert "Other active medicines: chlorthalidone (thiazide; )" not in said
+    assert "Other active medicines: chlorthalidone (thiazide)" in said
     assert said.index("warfarin (") < said.index("chlorthalidone")
 
 

@@ -60,6 +60,10 @@ def refs(evidence: Sequence[str]) -> str:
     return ", ".join(shown)
 
 
+def _in(evidence: Sequence[str]) -> str:
+    return f" ({refs(evidence)})" if evidence else ""
+
+
 # ---- why this card
 
 
@@ -80,7 +84,7 @@ def why_lines(a: Assessment, limits: Limits, criteria: Criteria) -> list[str]:
         lines.append(" ".join(f"{sentence(words)}." for words in told))
     if a.documented_names:
         names = listed([cause_name(name) for name in dict.fromkeys(a.documented_names)])
-        lines.append(f"Calcification on the record: {names} ({refs(a.documented_by)}).")
+        lines.append(f"Calcification on the record: {names}{_in(a.documented_by)}.")
     if a.headline == "CL-58" or "CL-58" in a.rules:
         lines.append(NOT_EXCLUDED)
     return lines
@@ -102,8 +106,7 @@ def cause_lines(a: Assessment, limits: Limits) -> list[str]:
     else:
         lines += [fill(TYPES[rule], limits, pathway=pathway) for rule in a.rules if rule in TYPES and rule != "CL-91"]
         lines.append("The coded calciphylaxis makes the type metastatic.")
-    for other in a.also_recorded:
-        lines.append(f"Also recorded, not blamed: {inert(other.text, 80)} ({refs(other.evidence)})")
+    lines += [f"Also recorded, not blamed: {inert(other.text, 80)}{_in(other.evidence)}" for other in a.also_recorded]
     kidney = KIDNEY_CAUSES & {other.id for other in a.also_recorded}
     if a.documented_names and kidney and "CL-92" not in a.rules:
         lines.append(KIDNEY_TREND)
@@ -142,7 +145,8 @@ def exposure_lines(a: Assessment) -> list[str]:
 
 def _exposure(exposure: ActiveExposure) -> str:
     group = GROUPS.get(exposure.group, inert(exposure.group, 30))
-    return f"{inert(exposure.name, 60)} ({group}; {refs(exposure.evidence)})"
+    remarks = "; ".join(part for part in (group, refs(exposure.evidence)) if part)
+    return f"{inert(exposure.name, 60)} ({remarks})"
 
 
 # ---- what is missing
