@@ -1,0 +1,140 @@
+"""Conditions as findings (CL-10).
+
+Knows: clinical and verification status in their R4 and older spellings, abatement, onset.
+Must not know: which codes there are (catalog), what a finding means. Text without a code is only counted.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from msgspec import Raw
+
+from cds_service.calcinosis.facts import Finding, Mark, Taken
+from cds_service.fhir import parts, shapes
+from cds_service.fhir.dates import in_future, since_when
+from cds_service.fhir.draft import Draft
+from cds_service.fhir.record import PatientRecord
+from cds_service.fhir.references import Belongs, Subjects
+from cds_service.terminology.catalog import Catalog
+
+_ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
+_HISTORY: Final = frozenset({"inactive", "remission", "resolved"})
+_DROPPED: Final = frozenset({"refuted", "entered-in-error"})
+_SUSPECTED: Final = frozenset({"unconfirmed", "provisional", "differential"})
+_CLINICAL: Final = _ACTIVE | _HISTORY
+_VERIFICATION: Final = _DROPPED | _SUSPECTED | {"confirmed"}
+
+
+def read_conditions(record: PatientRecord, catalog: Catalog, now: datetime, subjects: Subjects, draft: Draft) -> None:
+    """Add one Finding for each mapped coding and concept; duplicates stay, the rules count evidence."""
+    for condition in record.conditions:
+        if not _is_ours(subjects.of(condition.subject, condition.patient), draft):
+            continue
+        verified = status_word(condition.verificationStatus, _VERIFICATION)
+        if verified in _DROPPED:
+            continue
+        codings = [coding for coding in (condition.code.coding if condition.code else None) or () if coding.code]
+        if not codings:
+            draft.tallies["Conditions without a code"] += 1
+            continue
+        draft.findings.extend(_findings(condition, codings, catalog, now, verified in _SUSPECTED, draft))
+
+
+def _is_ours(whose: Belongs, draft: Draft) -> bool:
+    if whose is Belongs.OTHER:
+        draft.marks.add(Mark.OTHER_SUBJECT)
+    return whose in (Belongs.OURS, Belongs.UNSAID)
+
+
+def _findings(
+    condition: shapes.Condition,
+    codings: list[shapes.Coding],
+    catalog: Catalog,
+    now: datetime,
+    suspected: bool,
+    draft: Draft,
+) -> Iterator[Finding]:
+    rows = [row for coding in codings for row in catalog.findings(coding.system or "", coding.code or "")]
+    if not rows:
+        return
+    reference = f"Condition/{condition.id or 'without-id'}"
+    active = _is_active(condition, now, reference, draft)
+    since = _since(condition, now)
+    sites = frozenset(
+        coding.code
+        for concept in parts.concepts(condition.bodySite) or ()
+        for coding in concept.coding or ()
+        if coding.code
+    )
+    for row in dict.fromkeys(rows):
+        yield Finding(
+            concept=row.concept,
+            specificity=row.specificity,
+            name=row.display,
+            code=row.code,
+            reference=reference,
+            active=active,
+            history_counts=row.history_counts,
+            suspected=suspected,
+            since=since,
+            sites=sites,
+        )
+
+
+def _is_active(condition: shapes.Condition, now: datetime, reference: str, draft: Draft) -> bool:
+    """Active by its status, or by the absence of one; an abatement that lies behind us ends it all the same."""
+    status = status_word(condition.clinicalStatus, _CLINICAL)
+    if status in _HISTORY:
+        return False
+    if _has_abated(condition, now):
+        if status in _ACTIVE:
+            draft.note(f"{reference}: active with an abatement, read as history")
+        return False
+    if status is None and condition.clinicalStatus is not None:
+        draft.note(f"{reference}: clinical status not known, read as active")
+    return True
+
+
+def status_word(status: shapes.CodeableConcept | str | None, known: frozenset[str]) -> str | None:
+    """The status code: of a concept the first coding (or the very word as text) that is one, or the plain code of STU3."""
+    if status is None:
+        return None
+    if isinstance(status, str):
+        words = [status]
+    else:
+        words = [coding.code for coding in status.coding or () if coding.code] or [status.text or ""]
+    return next((word for word in (each.strip().lower() for each in words) if word in known), None)
+
+
+def _has_abated(condition: shapes.Condition, now: datetime) -> bool:
+    period = condition.abatementPeriod
+    text = condition.abatementDateTime or (period.end or period.start if period is not None else None)
+    if text:
+        when = since_when(text, now.tzinfo)
+        return when is None or not in_future(when, now)
+    return bool(
+        condition.abatementBoolean
+        or condition.abatementString
+        or _is_there(condition.abatementAge)
+        or _is_there(condition.abatementRange)
+    )
+
+
+def _is_there(raw: Raw) -> bool:
+    return bytes(raw) not in (b"", b"null")
+
+
+def _since(condition: shapes.Condition, now: datetime) -> Taken | None:
+    period = condition.onsetPeriod
+    for text in (
+        condition.onsetDateTime,
+        period.start if period is not None else None,
+        condition.recordedDate,
+        condition.assertedDate,
+        condition.dateRecorded,
+    ):
+        when = since_when(text, now.tzinfo) if text else None
+        if when is not None:
+            return when
+    return None

@@ -1,0 +1,74 @@
+"""FHIR dates and times as Taken, with the text as received.
+
+Knows: full dates, times with and without zone, partial dates, what counts as the future.
+Must not know: what happened at that time. The clock and its zone come from the caller.
+"""
+
+import re
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Final
+
+from cds_service.calcinosis.facts import Taken
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:\d\d)?\Z", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d\d))?\Z", re.ASCII)
+
+# Clocks of analysers and servers differ a little; a result dated beyond this is not from this world.
+CLOCK_TOLERANCE: Final = timedelta(minutes=15)
+# Years outside are typing errors, and near the ends of the calendar no window could be added or subtracted.
+_YEARS: Final = range(1800, 3000)
+
+
+def taken_at(text: str, zone: tzinfo | None, *, uncertain: bool = False) -> Taken | None:
+    """The time of a full FHIR date or dateTime; None when it is partial or no date at all.
+
+    A time without zone and a date without time are taken in `zone`.
+    """
+    try:
+        if len(text) == 10:
+            if not _DAY.match(text):
+                return None
+            day_only = True
+            at = datetime.fromisoformat(text)
+        else:
+            if not _TIME.match(text):
+                return None
+            day_only = False
+            at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if at.year not in _YEARS:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=zone)
+    return Taken(at, text, day_only, uncertain)
+
+
+def since_when(text: str, zone: tzinfo | None) -> Taken | None:
+    """The same for facts that need no hour: a year or a month counts from its first day."""
+    partial = _PARTIAL.match(text)
+    if partial is None:
+        return taken_at(text, zone)
+    year, month = int(partial[1]), int(partial[2] or 1)
+    if year not in _YEARS or not 1 <= month <= 12:
+        return None
+    return Taken(datetime(year, month, 1, tzinfo=zone), text, day_only=True)
+
+
+def has_zone(text: str) -> bool:
+    """Whether a dateTime names its zone (a date without time needs none)."""
+    return len(text) <= 10 or text.endswith("Z") or text[-6:-5] in ("+", "-")
+
+
+def in_future(taken: Taken, now: datetime) -> bool:
+    """Whether it lies after the evaluation time: more than the tolerance, or on a later day when only the day is known."""
+    if taken.day_only:
+        return taken.at.date() > now.date()
+    return taken.at > now + CLOCK_TOLERANCE
+
+
+def birth_date(text: str | None) -> date | None:
+    """The date of birth; of a month or a year alone its first day."""
+    taken = since_when(text, None) if text else None
+    return taken.at.date() if taken else None

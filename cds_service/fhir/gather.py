@@ -1,0 +1,232 @@
+"""From what came with the call, and what can still be read, to a PatientRecord.
+
+Knows: which answers are wanted, how answers make the state of each kind, when data lack (policy: record.py). Resources
+tell by themselves what they are, for a site may name its keys otherwise; key names only help where nothing is inside.
+Must not know: HTTP (client.py), codes, clinical meaning.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from msgspec import Raw
+
+from cds_service.fhir.intake import Answer, Intake
+from cds_service.fhir.record import (
+    EVERYTHING,
+    POLICY,
+    Kind,
+    MissingData,
+    Need,
+    PatientRecord,
+    State,
+    Wanted,
+)
+
+__all__ = ["Fetch", "Fetched", "MissingData", "PatientRecord", "Query", "Wanted", "gather"]
+
+# Only for keys that the service did not name itself and that hold nothing.
+_WORDS: Final = (
+    ("condition", Kind.CONDITIONS),
+    ("problem", Kind.CONDITIONS),
+    ("diagnos", Kind.CONDITIONS),
+    ("procedure", Kind.PROCEDURES),
+    ("encounter", Kind.ENCOUNTER),
+    ("medic", Kind.MEDICATIONS),
+    ("statement", Kind.MEDICATIONS),
+    ("drug", Kind.MEDICATIONS),
+    ("observation", Kind.OBSERVATIONS),
+    ("lab", Kind.OBSERVATIONS),
+    ("result", Kind.OBSERVATIONS),
+    ("patient", Kind.PATIENT),
+)
+_NOT_SENT: Final = "not sent with the call"
+_MORE: Final = "only the first page came"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One read asked of a Fetch. text: a filled-in FHIR query, or with `follow` the next page that the server named."""
+
+    key: str
+    text: str
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The answer to one Query: the pages that came. failure: why not all came; None when complete."""
+
+    query: Query
+    pages: Sequence[bytes]
+    failure: str | None = None
+
+
+class Fetch(Protocol):
+    """Reads what is missing from the EHR's FHIR server; client.py does it over HTTP."""
+
+    def read(self, queries: Sequence[Query]) -> Sequence[Fetched]:
+        """Answer every query, in any order; what the server does wrong becomes a failure, never an exception."""
+
+
+def gather(
+    request_prefetch: Mapping[str, Raw],
+    patient_id: str,
+    encounter_id: str | None = None,
+    fetch: Fetch | None = None,
+    wanted: Sequence[Wanted] = EVERYTHING,
+    *,
+    keep_raw: bool = False,
+) -> PatientRecord:
+    """Collect the patient's resources: from prefetch, then what lacks by `fetch`.
+
+    wanted: the queries of the service, to tell an absent key from an empty answer and to know what to fetch.
+    keep_raw: keep the JSON of every resource (slower; for validation of the evidence).
+    Raises: MissingData by the policy of record.py.
+    """
+    record = PatientRecord(patient_id.removeprefix("Patient/"), encounter_id)
+    intake = Intake(record, keep_raw=keep_raw)
+    hints = {each.key: each.kind for each in wanted}
+    answers = []
+    for key, raw in request_prefetch.items():
+        answer = Answer(key, hints.get(key) or _guess(key))
+        intake.take(answer, raw)
+        answers.append(answer)
+        if answer.kinds or not answer.failure:
+            record.prefetch_used.append(key)
+    if fetch is not None:
+        _complete(record, intake, answers, fetch, wanted)
+    _settle(record, answers, wanted)
+    return record
+
+
+def _guess(key: str) -> Kind | None:
+    low = key.lower()
+    return next((kind for word, kind in _WORDS if word in low), None)
+
+
+# ---- reading what lacks
+
+
+def _complete(
+    record: PatientRecord, intake: Intake, answers: list[Answer], fetch: Fetch, wanted: Sequence[Wanted]
+) -> None:
+    """Read next pages of what came, and anew what failed or never came; an honest "no data" is not asked again."""
+    queries = [Query(each.key, each.next_page, follow=True) for each in answers if each.next_page]
+    queries += [
+        Query(each.key, _filled(each.query, record)) for each in _lacking(record, answers, wanted) if each.query
+    ]
+    if not queries:
+        return
+    by_key = {each.key: each for each in answers}
+    kinds = {each.key: each.kind for each in wanted}
+    for fetched in fetch.read(queries):
+        key = fetched.query.key
+        answer = by_key.get(key)
+        if answer is None:
+            answer = Answer(key, kinds.get(key))
+            answers.append(answer)
+        answer.failure, answer.next_page = None, None
+        for page in fetched.pages:
+            intake.take(answer, page)
+            answer.next_page = None
+        if fetched.failure is not None:
+            answer.failure = fetched.failure
+        if fetched.pages:
+            record.fetched.append(_told(fetched.query, record))
+
+
+def _filled(query: str, record: PatientRecord) -> str:
+    filled = query.replace("{{context.patientId}}", record.patient_id)
+    return filled.replace("{{context.encounterId}}", record.encounter_id or "")
+
+
+def _told(query: Query, record: PatientRecord) -> str:
+    """The query for dataSources, without ids."""
+    if query.follow:
+        return f"{query.key} (further pages)"
+    text = query.text.replace(record.patient_id, "{{context.patientId}}")
+    return text.replace(record.encounter_id, "{{context.encounterId}}") if record.encounter_id else text
+
+
+# ---- what lacks
+
+
+def _lacking(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[Wanted]) -> Iterator[Wanted]:
+    """The wanted queries that have no answer in hand."""
+    own_keys = {each.key for each in wanted}
+    for each in wanted:
+        if each.kind is Kind.ENCOUNTER and not record.encounter_id:
+            continue
+        mine = [answer for answer in answers if answer.key == each.key]
+        if mine:
+            if any(answer.failure and not answer.kinds for answer in mine):
+                yield each
+        elif not _answered_elsewhere(each, answers, own_keys):
+            yield each
+
+
+def _answered_elsewhere(wanted: Wanted, answers: Sequence[Answer], own_keys: set[str]) -> bool:
+    """Whether a key of the site's own choosing, or another query for the same kind, tells about that kind.
+
+    A query for one group of Observations does not stand for the other groups.
+    """
+    return any(
+        answer.about(wanted.kind) and answer.state is not State.FAILED
+        for answer in answers
+        if not (wanted.inputs and answer.key in own_keys)
+    )
+
+
+# ---- the states
+
+
+def _settle(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[Wanted]) -> None:
+    missing = []
+    for kind in Kind:
+        about = [answer for answer in answers if answer.about(kind)]
+        record.states[kind] = state = _state(record, kind, about)
+        if state in (State.FAILED, State.NOT_ASKED):
+            if POLICY[kind] is Need.REQUIRED:
+                missing += _missing(kind, about, wanted)
+            else:
+                record.unread.add(kind)
+        elif any(answer.failure or answer.next_page for answer in about):
+            record.unread.add(kind)
+    missing += _lost_groups(record, answers, wanted)
+    for answer in answers:
+        reason = answer.failure or (_MORE if answer.next_page else None)
+        if reason:
+            record.failed.append(f"{answer.key}: {reason}")
+    if missing:
+        raise MissingData(dict(missing).items())
+
+
+def _state(record: PatientRecord, kind: Kind, about: Sequence[Answer]) -> State:
+    if kind is Kind.ENCOUNTER and not record.encounter_id:
+        return State.NO_DATA if not about else State.DATA if record.encounters else State.NO_DATA
+    states = {answer.state for answer in about}
+    for state in (State.DATA, State.FAILED, State.NO_DATA):
+        if state in states:
+            return state
+    return State.NOT_ASKED
+
+
+def _missing(kind: Kind, about: Sequence[Answer], wanted: Sequence[Wanted]) -> list[tuple[str, str]]:
+    if about:
+        return [(answer.key, answer.failure or _NOT_SENT) for answer in about]
+    keys = [each.key for each in wanted if each.kind is kind and each.required] or [kind.value]
+    return [(key, _NOT_SENT) for key in keys]
+
+
+def _lost_groups(
+    record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[Wanted]
+) -> Iterator[tuple[str, str]]:
+    """Groups of Observations without an answer: the required ones; the inputs of the others become unread."""
+    for each in _lacking(record, answers, wanted):
+        if each.inputs:
+            failure = next((answer.failure for answer in answers if answer.key == each.key), None)
+            if each.required:
+                yield each.key, failure or _NOT_SENT
+            else:
+                record.unread |= each.inputs
