@@ -57,14 +57,10 @@ def read_text(path: Path, problems: Problems, *, name: str) -> str | None:
         return None
     try:
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        problems.add(name, 1 + content[: _bad_byte(content)].count(b"\n"), "file", "is not UTF-8")
+    except UnicodeDecodeError as error:
+        problems.add(name, 1 + content[: error.start].count(b"\n"), "file", "is not UTF-8")
         return None
     return text.replace("\r\n", "\n")
-
-
-def _bad_byte(content: bytes) -> int:
-    return len(content.decode("utf-8", errors="ignore").encode()) if content else 0
 
 
 def parse_table(text: str, layout: Layout, known: Known, problems: Problems, *, name: str) -> list[Row]:
