@@ -191,7 +191,7 @@ def recorded(
     """Return the recorded causes that count now, and those that are on the record but not blamed."""
     counted: list[CauseFound] = []
     aside: list[AlsoRecorded] = list(other_calcification(chart))
-    evidence = _recorded_evidence(chart)
+    evidence = _recorded_evidence(chart, calcifications)
     for cause_id, references in evidence.items():
         cause = chart.knowledge.causes[cause_id]
         if cause.type is None:
@@ -203,7 +203,7 @@ def recorded(
     return counted, aside
 
 
-def _recorded_evidence(chart: Chart) -> dict[str, tuple[str, ...]]:
+def _recorded_evidence(chart: Chart, calcifications: tuple[Documented, ...]) -> dict[str, tuple[str, ...]]:
     """Return the evidence of each recorded cause; kidney disease once, as the most specific id."""
     found_by_cause: dict[str, list[str]] = defaultdict(list)
     for finding in chart.facts.findings:
@@ -211,7 +211,7 @@ def _recorded_evidence(chart: Chart) -> dict[str, tuple[str, ...]]:
             found_by_cause[finding.concept].append(finding.reference)
     for cause, references in chart.transplants.items():
         found_by_cause[cause] += references
-    for calcification in documented(chart):
+    for calcification in calcifications:
         found_by_cause[calcification.cause.id] += calcification.evidence
     for cause in CKD_BY_SEVERITY:
         found_by_cause.pop(cause, None)

@@ -15,7 +15,6 @@ from cds_service.calcinosis.assessment import (
     Basis,
     CalcinosisType,
     CauseFound,
-    Dialysis,
     Freshness,
     Tier,
     Trend,
@@ -27,11 +26,12 @@ from cds_service.calcinosis.factors import advice, exposures, risk_factors
 from cds_service.calcinosis.facts import Gap, GapReason, Mark, Measurement, PatientFacts
 from cds_service.calcinosis.gaps import FLAGGED_INPUTS, albumin_gap, bound_gaps, pair_gap, reading_gaps, value_gaps
 from cds_service.calcinosis.knowledge import Knowledge
-from cds_service.calcinosis.names import CauseId, Concept, Input
+from cds_service.calcinosis.names import CauseId, Input
 from cds_service.calcinosis.pathway import VALUE_RULES, Conclusion, Picture, conclude, confidence, documented_type
 from cds_service.calcinosis.patterns import Evidence, patterns
 from cds_service.calcinosis.present import Judged, judge_pairs, present_levels, trend_of
 from cds_service.calcinosis.product import (
+    calcium_position,
     protein_gap,
     value_of,
 )
@@ -41,8 +41,9 @@ from cds_service.calcinosis.tier import (
     Values,
     current_values,
     disease_rulings,
-    highest,
+    in_palliative_care,
     missing_rulings,
+    strongest,
     value_rulings,
 )
 
@@ -84,7 +85,7 @@ def classify(facts: PatientFacts, knowledge: Knowledge, now: datetime) -> Assess
     awaits = recorded_causes.awaits_values(chart, causes)
     unusable = judged.result is None
     rulings = [
-        *([judged.ruling] if judged.ruling is not None and judged.ruling.tier is not Tier.NONE else []),
+        *([judged.ruling] if judged.ruling is not None else []),
         *value_rulings(
             chart,
             values,
@@ -98,15 +99,15 @@ def classify(facts: PatientFacts, knowledge: Knowledge, now: datetime) -> Assess
         ),
         *missing_rulings(chart, cause_recorded=awaits, unusable=unusable),
     ]
-    final = highest(chart, rulings)
+    strongest_ruling = strongest(rulings)
     gaps = _gaps(chart, judged, asked=awaits or bool(calcifications) or bool(causes))
     flags = _flags(chart, judged, gaps)
     picture = Picture(
         levels=levels,
         product_high=judged.above(knowledge.criteria.product_critical_mg2_dl2),
         product_low=judged.result is not None and not judged.above(knowledge.criteria.product_warning_mg2_dl2),
-        ruling=final,
-        guarded=_guarded(chart, judged, final, flags),
+        ruling=strongest_ruling,
+        guarded=_guarded(judged, strongest_ruling),
         unusable=unusable,
         awaits_values=awaits,
         causes=causes,
@@ -196,11 +197,9 @@ def _flags(chart: Chart, judged: Judged, gaps: Sequence[Gap]) -> frozenset[Mark]
     return frozenset(flags)
 
 
-def _guarded(chart: Chart, judged: Judged, final: Ruling, flags: frozenset[Mark]) -> bool:
+def _guarded(judged: Judged, ruling: Ruling) -> bool:
     """Tell whether an artefact, a newborn's value or a post-dialysis sample keeps the pathway open (CL-82d)."""
-    if final.rule in ("CL-27", "CL-151"):
-        return True
-    return judged.post_dialysis and final.tier is Tier.NONE
+    return ruling.rule in ("CL-27", "CL-151") or (judged.post_dialysis and ruling.tier is Tier.NONE)
 
 
 # ---- the answer
@@ -216,7 +215,7 @@ def _assemble(
     flags: frozenset[Mark],
     rulings: Sequence[Ruling],
 ) -> Assessment:
-    final, conclusion = picture.ruling, conclude(picture)
+    final, conclusion = in_palliative_care(chart, picture.ruling), conclude(picture)
     weaknesses = _weaknesses(chart, judged, picture, flags)
     tier = final.tier
     calcifying = any(ruling.rule == "CL-58" for ruling in rulings)
@@ -257,13 +256,25 @@ def _assemble(
         exposures=exposures(chart),
         population=chart.population,
         setting=chart.setting,
-        rules=_rules(chart, judged, picture, conclusion, rulings, trend, bool(factors), gaps, counsel),
+        rules=_rules(chart, judged, picture, conclusion, [*rulings, final], trend, bool(factors), gaps, counsel),
         headline=None if tier is Tier.NONE else final.rule,
         advice=counsel,
-        values=_context_values(chart),
+        values=(*(_unpaired_values(chart, values) if shown is None else ()), *_context_values(chart)),
         uncorrected_because=None if shown is None else shown.calcium.kept_because,
         protein_gap_g_dl=None if shown is None else protein_gap(chart, shown.pair.phosphate),
     )
+
+
+def _unpaired_values(chart: Chart, values: Values) -> tuple[Value, ...]:
+    """Return the newest calcium and phosphate where there is no pair: each is judged, and shown, alone (CL-33)."""
+    shown = []
+    if values.calcium is not None:
+        used = values.calcium
+        calcium = value_of(chart, used.measurement, used.kind)
+        shown.append(replace(calcium, canonical=used.value, position=calcium_position(chart, used)))
+    if values.phosphate is not None:
+        shown.append(value_of(chart, values.phosphate))
+    return tuple(shown)
 
 
 def _context_values(chart: Chart) -> tuple[Value, ...]:
@@ -310,7 +321,7 @@ def _rules(
         rules.add(PAIR_RULES[shown.product.pair_class])
     if judged.ruling is not None:
         rules |= {judged.ruling.rule, *judged.ruling.rules}
-    for ruling in (*rulings, picture.ruling):
+    for ruling in rulings:
         rules |= {ruling.rule, *ruling.rules, *(cap.rule for cap in ruling.caps)}
     rules |= {rule for cause in picture.causes for rule in cause.rules}
     kidney, tissue = any(c.rules[:1] == ("CL-62",) for c in picture.causes), picture.tissue
@@ -321,13 +332,9 @@ def _rules(
         "CL-43": judged.post_dialysis,
         "CL-80": factors,
         "CL-92": kidney and tissue and bool(picture.calcifications),
-        "CL-98": picture.ruling.tier is not Tier.NONE and picture.unusable,
+        "CL-98": rulings[-1].tier is not Tier.NONE and picture.unusable,
         "CL-150": chart.age_group == "age-unknown",
         "CL-157": "pregnancy" in chart.population,
-        "CL-159": judged.row.rule == "CL-159",
-        "CL-37": chart.setting.dialysis is Dialysis.MAINTENANCE and judged.row.rule == "CL-37",
-        "CL-61": picture.ruling.tier is Tier.NONE,
-        "CL-104": "CL-104" in counsel and chart.has(Concept.SKIN_FINDING),
     }
     rules |= {rule for rule, holds in states.items() if holds}
     return tuple(sorted(rules, key=lambda rule: (int("".join(filter(str.isdigit, rule))), rule)))

@@ -5,7 +5,7 @@ Must not know: how a cause is found (it is told), or words.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from cds_service.calcinosis.assessment import Cap, Dialysis, Freshness, Tier
@@ -217,15 +217,23 @@ def missing_rulings(chart: Chart, *, cause_recorded: bool, unusable: bool) -> li
     return []
 
 
-def highest(chart: Chart, rulings: Iterable[Ruling]) -> Ruling:
-    """Return the ruling that stands: the highest tier, then the order of the rules; palliative care last (CL-158)."""
-    best = min(
-        rulings,
+def strongest(rulings: Iterable[Ruling]) -> Ruling:
+    """Return the ruling that stands: the highest tier, then the order of the rules; CL-61 when there is none."""
+    return min(
+        (ruling for ruling in rulings if ruling.tier is not Tier.NONE),
         key=lambda ruling: (-ruling.tier.rank, HEADLINE_ORDER.index(ruling.rule)),
         default=Ruling(Tier.NONE, "CL-61"),
     )
-    if best.tier is Tier.NONE or "palliative" not in chart.population:
-        return best
-    lowered = Tier.INFO if best.tier is Tier.CRITICAL else Tier.NONE
-    cap = Cap("CL-158", best.tier, lowered)
-    return Ruling(lowered, best.rule, (*best.caps, cap), (*best.rules, "CL-158"), best.flags)
+
+
+def in_palliative_care(chart: Chart, ruling: Ruling) -> Ruling:
+    """Return the ruling as it may be shown: in palliative care critical becomes info, the rest nothing (CL-158)."""
+    if ruling.tier is Tier.NONE or "palliative" not in chart.population:
+        return ruling
+    lowered = Tier.INFO if ruling.tier is Tier.CRITICAL else Tier.NONE
+    return replace(
+        ruling,
+        tier=lowered,
+        caps=(*ruling.caps, Cap("CL-158", ruling.tier, lowered)),
+        rules=(*ruling.rules, "CL-158"),
+    )
