@@ -1,4 +1,4 @@
-"""One hook request decided without a server, and told as text: facts, assessment, cards.
+"""One hook request decided without a server, and told as text.
 
 Knows: how a request in a file becomes a decision; how facts are listed for a reader at a terminal.
 Must not know: the wording of cards (hooks/plain.py prints them).
@@ -9,12 +9,11 @@ from collections.abc import Iterator
 import msgspec
 
 from cds_service.app import catalog_of, local_now, new_uuid
-from cds_service.calcinosis.assessment import Assessment
 from cds_service.calcinosis.facts import Exposure, Finding, Measurement, PatientFacts
 from cds_service.fhir.gather import MissingData
 from cds_service.hooks.decide import Decision, decide, response_body
 from cds_service.hooks.errors import missing_data
-from cds_service.hooks.plain import card_as_text
+from cds_service.hooks.plain import response_as_text
 from cds_service.hooks.request import HookError, read_request
 from cds_service.hooks.services import services
 from cds_service.settings import Settings
@@ -31,20 +30,10 @@ def response_json(body: bytes, settings: Settings) -> str:
 
 
 def assess_text(body: bytes, settings: Settings) -> str:
-    """Facts, assessment and cards, one after the other."""
+    """Facts, then cards and assessment as a reader at a terminal sees them."""
     decision = _decision(body, settings)
-    cards = msgspec.json.decode(response_body(decision, explain=False))["cards"]
-    parts = [
-        "FACTS",
-        *_facts(decision.facts),
-        "",
-        "ASSESSMENT",
-        *_assessment(decision.assessment),
-        "",
-        f"CARDS ({len(cards)})",
-        *(card_as_text(card) for card in cards),
-    ]
-    return "\n".join(parts)
+    response = msgspec.json.decode(response_body(decision, explain=True))
+    return "\n".join(["FACTS", *_facts(decision.facts), "", "ANSWER", response_as_text(response)])
 
 
 class _Named(msgspec.Struct):
@@ -106,22 +95,3 @@ def _finding(f: Finding) -> str:
 
 def _exposure(e: Exposure) -> str:
     return f"{e.drug}: {e.name}, {'active' if e.active else 'not active'} ({e.reference})"
-
-
-def _assessment(a: Assessment) -> Iterator[str]:
-    yield f"  tier        {a.tier}" + (f" by {a.headline}" if a.headline else "")
-    for cap in a.caps:
-        yield f"  capped      from {cap.from_tier} to {cap.to_tier} by {cap.rule}"
-    yield f"  pathway     {a.risk_pathway}; on the record: {a.documented_type}"
-    yield f"  confidence  {a.confidence}" + (f" ({', '.join(a.weaknesses)})" if a.weaknesses else "")
-    if a.product:
-        p = a.product
-        bound = "" if p.bound == "exact" else f" {p.bound}"
-        yield f"  product    {bound} {p.value_mg2_dl2:.4f} mg2/dL2, pair {p.pair_class}, {p.freshness}"
-    for cause in a.causes:
-        yield f"  cause       {cause.id} ({cause.basis}; {', '.join(cause.evidence)})"
-    for gap in a.gaps:
-        yield f"  gap         {gap.analyte}: {gap.reason}, {gap.detail}"
-    if a.flags:
-        yield f"  flags       {', '.join(a.flags)}"
-    yield f"  rules       {', '.join(a.rules) or 'none'}"
