@@ -7,7 +7,7 @@ Must not know: how anything is decided. Heavy imports stand inside the commands.
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import click
 
@@ -45,7 +45,7 @@ def serve(host: str | None, port: int | None, workers: int | None, sandbox: bool
 @main.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--json", "as_json", is_flag=True, help="Print the response as the service would send it.")
-def assess(file: click.utils.LazyFile, as_json: bool) -> None:
+def assess(file: BinaryIO, as_json: bool) -> None:
     """Decide one hook request from FILE (- for standard input) without a server."""
     from cds_service.assess import Refused, assess_text, response_json
     from cds_service.terminology.load import ContentError

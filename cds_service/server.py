@@ -21,7 +21,7 @@ from cds_service.settings import Settings
 
 SERVICE = "metastatic-calcification-patient-view"
 # a sample that gets a card, so that the first thing a newcomer sees is one
-FIRST_SAMPLE = "dialysis-critical"
+FIRST_SAMPLE = "product-just-above-70"
 
 
 class PortTaken(Exception):

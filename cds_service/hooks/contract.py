@@ -6,7 +6,7 @@ Must not know: how the judgement was reached; cards.
 Numbers are written as the decimal text they have, never by way of a binary float (msgspec.Raw is copied as it is).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,6 +16,7 @@ from cds_service.calcinosis.assessment import Assessment, CauseFound, Product, T
 from cds_service.calcinosis.facts import Gap, Mark, Range
 
 CONTRACT = "1"
+ASSESSMENT = "org.calcinosis-cds.assessment"
 _FOUR_PLACES = Decimal("0.0001")
 _LONGEST_PLAIN = 20
 _MARK_ORDER = {mark: number for number, mark in enumerate(Mark)}
@@ -83,6 +84,11 @@ def assessment_json(
         "values": [{"input": value.measurement.input, **_value(value)} for value in a.values],
         "notes": notes,
     }
+
+
+def extension_of(judgement: Mapping[str, object]) -> dict[str, object]:
+    """The assessment under its own key, encoded once for all the places that carry it."""
+    return {ASSESSMENT: msgspec.Raw(msgspec.json.encode(judgement))}
 
 
 def _product(product: Product) -> Json:

@@ -22,20 +22,20 @@ from cds_service.calcinosis.facts import PatientFacts
 from cds_service.fhir.gather import Fetch, gather
 from cds_service.fhir.read import read_facts
 from cds_service.fhir.record import Wanted
-from cds_service.hooks.cards import EXTENSION, Card, cards_for
-from cds_service.hooks.contract import DataSources, assessment_json
+from cds_service.hooks.cards import Card, cards_for
+from cds_service.hooks.contract import DataSources, assessment_json, extension_of
 from cds_service.hooks.request import HookRequest
 from cds_service.terminology.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What came of a call, with all that led there. judgement: the assessment as JSON."""
+    """What came of a call, with all that led there. extension: the assessment as it stands on cards and response."""
 
     facts: PatientFacts
     assessment: Assessment
     cards: tuple[Card, ...]
-    judgement: dict[str, object]
+    extension: dict[str, object]
 
 
 def decide(
@@ -58,13 +58,14 @@ def decide(
     assessment = classify(facts, catalog.knowledge, now)
     sources = DataSources(prefetch=record.prefetch_used, fetched=record.fetched, failed=record.failed)
     judgement = assessment_json(assessment, catalog.version, catalog.digest, sources, facts.notes)
-    cards = cards_for(assessment, catalog, new_id, judgement)
-    return Decision(facts=facts, assessment=assessment, cards=cards, judgement=judgement)
+    extension = extension_of(judgement)
+    cards = cards_for(assessment, catalog, new_id, extension)
+    return Decision(facts=facts, assessment=assessment, cards=cards, extension=extension)
 
 
 def response_body(decision: Decision, *, explain: bool) -> bytes:
     """The answer as bytes. explain: give the assessment on the response too, above all when there is no card."""
     body: dict[str, object] = {"cards": [card.to_json() for card in decision.cards]}
     if explain:
-        body["extension"] = {EXTENSION: decision.judgement}
+        body["extension"] = decision.extension
     return msgspec.json.encode(body)
