@@ -102,7 +102,7 @@ def cards_for(
 ) -> tuple[Card, ...]:
     """Return the card of patient-view: one at the patient's tier, none when there is nothing to show (CL-123, CL-124).
 
-    extension: the assessment under its own key, as contract.extension_of gives it.
+    extension: the assessment under its own key, as decide.py gives it.
     """
     if assessment.tier is Tier.NONE:
         return ()

@@ -16,6 +16,7 @@ from cds_service.calcinosis.assessment import Assessment, CauseFound, Product, T
 from cds_service.calcinosis.facts import Gap, Mark, Range
 
 CONTRACT = "1"
+EXTENSION = "org.calcinosis-cds.assessment"
 ASSESSMENT = "org.calcinosis-cds.assessment"
 _FOUR_PLACES = Decimal("0.0001")
 _LONGEST_PLAIN = 20
