@@ -1,4 +1,4 @@
-"""The container side without an engine: lock, seed job, Dockerfile, compose file (what the image runs: test_image.py)."""
+"""The container side without an engine: lock, seed job, Dockerfile, compose file. What the image runs: test_image.py."""
 
 import importlib.util
 import json
