@@ -118,9 +118,18 @@ def kidney_injury(e: Evidence) -> CauseFound | None:
 
 
 def primary_hyperparathyroidism(e: Evidence) -> CauseFound | None:
-    """Calcium high, PTH high or inappropriately normal, phosphate low or low-normal, eGFR at least 30 (CL-64)."""
+    """Calcium high, PTH high or inappropriately normal, phosphate low or low-normal, no kidney failure (CL-64).
+
+    An eGFR below 30, or recorded kidney failure, rules it out; an eGFR that was not measured does not.
+    """
     egfr = e.chart.latest(Input.EGFR)
-    kidneys_work = egfr is not None and egfr.value is not None and egfr.value >= e.chart.knowledge.criteria.egfr_severe
+    measured_failure = (
+        egfr is not None and egfr.value is not None and egfr.value < e.chart.knowledge.criteria.egfr_severe
+    )
+    recorded_failure = (
+        e.chart.kidney_grade in (4, 5) or e.chart.dialysis is not Dialysis.NONE or e.chart.has(CauseId.AKI)
+    )
+    kidneys_work = not measured_failure and not recorded_failure
     fits = e.calcium_high and e.pth_position in (Position.NORMAL, Position.HIGH) and _low_normal(e) and kidneys_work
     if not fits or CauseId.KIDNEY_TRANSPLANT in e.chart.transplants or e.recorded & set(HPT):
         return None
@@ -239,7 +248,10 @@ def vitamin_d_excess(e: Evidence) -> CauseFound | None:
 
 
 def granulomatous(e: Evidence) -> CauseFound | None:
-    """Calcium high, PTH low, 1,25-(OH)2 vitamin D not low, 25-OH vitamin D not high (CL-71)."""
+    """Calcium high, PTH low, 1,25-(OH)2 vitamin D not low, 25-OH vitamin D not high (CL-71).
+
+    Not where a cancer on the record explains the same values (CL-67).
+    """
     if not e.calcium_high or e.recorded & {CauseId.SARCOIDOSIS, CauseId.GRANULOMA_OTHER, CauseId.INFECTIOUS_GRANULOMA}:
         return None
     infection = e.chart.active(Concept.TUBERCULOSIS, Concept.MYCOSIS, CauseId.HISTOPLASMOSIS, CauseId.CRYPTOCOCCOSIS)
@@ -249,7 +261,7 @@ def granulomatous(e: Evidence) -> CauseFound | None:
     if infection and e.pth_position in (Position.LOW, Position.UNKNOWN):
         evidence = [f.reference for f in infection] + e.refs(Input.PTH, Input.VITAMIN_D_125)
         return found(e.chart, CauseId.INFECTIOUS_GRANULOMA, Basis.PATTERN, evidence)
-    if complete and not e.chart.medicines(Group.ACTIVE_VITAMIN_D):
+    if complete and not e.chart.medicines(Group.ACTIVE_VITAMIN_D) and not e.chart.has(*CANCERS):
         evidence = e.refs(Input.PTH, Input.VITAMIN_D_125, Input.VITAMIN_D_25)
         return found(e.chart, CauseId.GRANULOMA_OTHER, Basis.PATTERN, evidence)
     return None
