@@ -89,7 +89,7 @@ def classify(facts: PatientFacts, knowledge: Knowledge, now: datetime) -> Assess
         *value_rulings(
             chart,
             values,
-            product_above_warning=judged.above(knowledge.criteria.product_warning_mg2_dl2),
+            product_speaks=judged.ruling is not None and judged.ruling.tier is not Tier.NONE,
             paired=judged.result is not None,
         ),
         *disease_rulings(

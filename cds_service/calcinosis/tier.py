@@ -175,10 +175,11 @@ def _caps(chart: Chart, result: PairProduct, raw: Tier, *, straddle: bool) -> tu
 # ---- single values and documented disease (CL-55 to CL-60)
 
 
-def value_rulings(chart: Chart, values: Values, *, product_above_warning: bool, paired: bool) -> list[Ruling]:
+def value_rulings(chart: Chart, values: Values, *, product_speaks: bool, paired: bool) -> list[Ruling]:
     """Return what calcium and phosphate call for by themselves (CL-55 to CL-57).
 
-    product_above_warning: the product already exceeds the limit of CL-52; then CL-56 adds nothing.
+    product_speaks: the product gives a tier by itself; then CL-56 adds nothing. (It says "at most 55"; under 13 years,
+        where the limit is 65, the calcium must not fall silent between the two.)
     paired: there is a product that may speak for the present.
     """
     criteria, group = chart.knowledge.criteria, chart.age_group
@@ -196,7 +197,7 @@ def value_rulings(chart: Chart, values: Values, *, product_above_warning: bool, 
         return []
     moderate = calcium is not None and calcium >= criteria.calcium_moderate_mg_dl
     if paired:
-        return [Ruling(Tier.INFO, "CL-56")] if moderate and not product_above_warning else []
+        return [Ruling(Tier.INFO, "CL-56")] if moderate and not product_speaks else []
     phosphate = values.phosphate.value if values.phosphate is not None else None
     marked = phosphate is not None and phosphate >= criteria.phosphate_marked_mg_dl
     return [Ruling(Tier.INFO, "CL-57")] if moderate or marked else []
