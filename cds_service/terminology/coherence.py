@@ -5,12 +5,12 @@ Must not know: any code.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 
 from cds_service.terminology import layout
 from cds_service.terminology.content import SITE, Content
-from cds_service.terminology.table import Layout, Problems, Row
+from cds_service.terminology.table import Problems, Row
 from cds_service.terminology.units import CONVERTS, parse_factor
 
 
@@ -78,17 +78,11 @@ def _check_observations(content: Content, rows: Iterable[Row], problems: Problem
 
 
 def _check_look_alikes(content: Content, problems: Problems) -> None:
-    for accepted, rejected in _pairs():
-        codes = {row["code"] for row in content.of(accepted)}
+    for accepted, rejected in layout.REJECTIONS.items():
+        codes = {row["code"] for row in content.rows.get(accepted, ())}
         for row in content.of(rejected):
             if row["code"] in codes:
-                problems.add(rejected.file, row.line, "code", f"{row['code']} is accepted in {accepted.file}")
-
-
-def _pairs() -> Iterator[tuple[Layout, Layout]]:
-    yield layout.OBSERVATIONS, layout.REJECTED_OBSERVATIONS
-    for system, rejected in layout.REJECTED_FINDINGS.items():
-        yield layout.FINDINGS[system], rejected
+                problems.add(rejected.file, row.line, "code", f"{row['code']} is accepted in {accepted}")
 
 
 def _check_ranges(content: Content, problems: Problems) -> None:

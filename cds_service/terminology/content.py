@@ -115,7 +115,6 @@ def add_site(directory: Path, content: Content, problems: Problems) -> None:
     names = {table.file for table in (*layout.ADDABLE, *layout.LOCAL)}
     _check_names(directory, {*names, CRITERIA_FILE, README}, problems, prefix=f"{SITE}/")
     known = content.known | {"source": content.known["source"] | {SITE}}
-    rejected = {row["code"] for row in content.of(layout.REJECTED_OBSERVATIONS)}
     for table in (*layout.ADDABLE, *layout.LOCAL):
         if not (directory / table.file).exists():
             continue
@@ -125,9 +124,7 @@ def add_site(directory: Path, content: Content, problems: Problems) -> None:
             continue
         content.texts[name] = text
         rows = parse_table(text, table, known, problems, name=name)
-        shipped = {_identity(row, table) for row in content.of(table)}
-        if table is layout.OBSERVATIONS:
-            shipped |= {(code,) for code in rejected}
+        shipped = {_identity(row, table) for row in content.of(table)} | _rejected(content, table)
         for row in rows:
             if _identity(row, table) in shipped:
                 code = " ".join(_identity(row, table)).strip()
@@ -141,6 +138,13 @@ def add_site(directory: Path, content: Content, problems: Problems) -> None:
 def _identity(row: Row, table: Layout) -> tuple[str, ...]:
     """Return what a site must not repeat: the code, whatever it would stand for; of a unit, input and spelling."""
     return tuple(row[column] for column in table.key if column not in ("concept", "drug"))
+
+
+def _rejected(content: Content, table: Layout) -> set[tuple[str, ...]]:
+    """Return the codes that were turned down; those that were only not looked up yet are a site's to look up."""
+    rejections = layout.REJECTIONS.get(table.file)
+    rows = content.of(rejections) if rejections is not None else ()
+    return {(row["code"],) for row in rows if row.cells["reason"] != layout.NOT_VERIFIED}
 
 
 def _set_limits(directory: Path, content: Content, problems: Problems) -> None:

@@ -251,6 +251,13 @@ LOCAL_MEDICATIONS: Final = Layout(
 )
 LOCAL: Final = (LOCAL_OBSERVATIONS, LOCAL_CONDITIONS, LOCAL_MEDICATIONS)
 
+# Which file turns down codes of which.
+REJECTIONS: Final[Mapping[str, Layout]] = {
+    OBSERVATIONS.file: REJECTED_OBSERVATIONS,
+    **{FINDINGS[system].file: rejected for system, rejected in REJECTED_FINDINGS.items()},
+}
+NOT_VERIFIED: Final = "not verified"
+
 VOCABULARY: Final = (PREFETCH_GROUPS, INPUTS, CAUSES, CONCEPTS, DRUGS)
 CODE_TABLES: Final = (
     OBSERVATIONS,

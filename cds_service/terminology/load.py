@@ -91,7 +91,7 @@ def _catalog(content: Content) -> Catalog:
         sources=content.sources,
         input_groups=_groups(content),
         observations=_observations(content),
-        rejected={codes.LOINC: {row["code"]: _rejected(row) for row in content.of(layout.REJECTED_OBSERVATIONS)}},
+        rejected=_rejected(content),
         loinc_by_input=_loinc_by_input(content),
         units=_units(content),
         specimens=_single(content, layout.SPECIMENS, lambda system, row: row["verdict"]),
@@ -174,8 +174,17 @@ def _observations(content: Content) -> BySystem[ObservationCode]:
     return tables
 
 
-def _rejected(row: Row) -> RejectedCode:
-    return RejectedCode(codes.label(codes.LOINC, row["code"]), row["display"], row["looks_like"], row["reason"])
+def _rejected(content: Content) -> BySystem[RejectedCode]:
+    accepted = {row["code"] for row in content.of(layout.OBSERVATIONS)}
+    return {
+        codes.LOINC: {
+            row["code"]: RejectedCode(
+                codes.label(codes.LOINC, row["code"]), row["display"], row["looks_like"], row["reason"]
+            )
+            for row in content.of(layout.REJECTED_OBSERVATIONS)
+            if row["code"] not in accepted
+        }
+    }
 
 
 def _loinc_by_input(content: Content) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -86,19 +86,21 @@ def parse_table(text: str, layout: Layout, known: Known, problems: Problems, *, 
 
 
 def _check_cells(
-    rows: Iterable[Row], columns: Mapping[str, CellCheck], known: Known, problems: Problems, name: str
+    rows: list[Row], columns: Mapping[str, CellCheck], known: Known, problems: Problems, name: str
 ) -> None:
-    checks = tuple(columns.items())
-    for row in rows:
-        cells = row.cells
-        for column, check in checks:
-            value = cells[column]
-            if value != value.strip() or "\n" in value:
-                problems.add(name, row.line, column, f"{value!r} has stray blanks")
-                continue
-            problem = check(value, known)
-            if problem is not None:
-                problems.add(name, row.line, column, problem)
+    found: list[tuple[int, int, str, str]] = []
+    for place, (column, check) in enumerate(columns.items()):
+        # Most cells repeat what another row says: each text is looked at once.
+        texts = {row.cells[column] for row in rows}
+        bad = {text: problem for text in texts if (problem := _cell_problem(text, check, known)) is not None}
+        if bad:
+            found += [(row.line, place, column, bad[text]) for row in rows if (text := row.cells[column]) in bad]
+    for line, _, column, problem in sorted(found):
+        problems.add(name, line, column, problem)
+
+
+def _cell_problem(text: str, check: CellCheck, known: Known) -> str | None:
+    return f"{text!r} has stray blanks" if text != text.strip() or "\n" in text else check(text, known)
 
 
 def _check_order(rows: Iterable[Row], key: tuple[str, ...], problems: Problems, name: str) -> None:
