@@ -107,17 +107,18 @@ def advice(
     if tier is Tier.NONE:
         return ()
     kidney = chart.kidney_grade is not None and chart.kidney_grade >= 3
+    doubtful = any(guard in flags for guard in ARTEFACT_GUARDS)
     pth = chart.latest_position(Input.PTH)
     applies = {
         "CL-100": from_values,
         "CL-101": calcium is Position.HIGH and kidney and "post-parathyroidectomy" not in chart.population,
         "CL-102": phosphate is Position.HIGH and kidney,
-        "CL-103": product_high and chart.age_group in ("adult", "age-unknown"),
+        "CL-103": product_high and not doubtful and chart.age_group in ("adult", "age-unknown"),
         "CL-104": calciphylaxis or (chart.has(Concept.SKIN_FINDING) and kidney),
         "CL-105": severe,
         "CL-106": calcium is Position.HIGH and pth is Position.LOW,
         "CL-107": pathway is CalcinosisType.DYSTROPHIC,
-        "CL-108": any(guard in flags for guard in ARTEFACT_GUARDS) or Mark.UNIT_SUSPECT in flags,
+        "CL-108": doubtful or Mark.UNIT_SUSPECT in flags,
         "CL-109": unusable,
     }
     pregnant = "pregnancy" in chart.population

@@ -248,7 +248,7 @@ def _evaluation_time(raw: msgspec.Raw | None) -> datetime | None:
     if raw is None:
         return None
     place = f"extension.{EVALUATION_TIME}"
-    expected = "a FHIR instant between 1900 and 2199 with seconds and zone, for instance 2026-10-12T10:30:00+02:00"
+    expected = "a FHIR instant between 1900 and 2999 with seconds and zone, for instance 2026-10-12T10:30:00+02:00"
     try:
         text = msgspec.json.decode(raw, type=str)
     except (msgspec.DecodeError, RecursionError):
