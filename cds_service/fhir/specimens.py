@@ -30,7 +30,6 @@ _OTHER_WORDS: Final = frozenset(
 )
 # HL7 v2 table 0493: states of the specimen that spoil a result.
 _SPOILT: Final = frozenset({"HEM", "CON"})
-_POST_DIALYSIS: Final = "115500004"
 
 
 class Admits(Enum):
@@ -105,11 +104,9 @@ class Specimens:
 
     def _by_code(self, coding: shapes.Coding, marks: set[Mark]) -> Admits:
         verdict = self._catalog.specimen(coding.system or "", coding.code or "")
-        if verdict is None or verdict.startswith("accept"):
-            return Admits.YES
-        if verdict == "timing_qualifier":
-            if coding.code == _POST_DIALYSIS:
-                marks.add(Mark.POST_DIALYSIS)
+        if verdict == "post_dialysis":
+            marks.add(Mark.POST_DIALYSIS)
+        if verdict is None or verdict.startswith("accept") or verdict in ("pre_dialysis", "post_dialysis"):
             return Admits.YES
         if verdict == "reject_for_calcium_magnesium":
             return Admits.NO_CALCIUM
