@@ -124,15 +124,20 @@ def add_site(directory: Path, content: Content, problems: Problems) -> None:
             continue
         content.texts[name] = text
         rows = parse_table(text, table, known, problems, name=name)
-        shipped = {_identity(row, table) for row in content.of(table)} | _rejected(content, table)
-        for row in rows:
-            if _identity(row, table) in shipped:
-                code = " ".join(_identity(row, table)).strip()
-                problems.add(
-                    name, row.line, table.key[-1], f"{code} is shipped already: a site adds, it never redefines"
-                )
+        _check_additions(rows, table, content, problems, name=name)
         content.rows[table.file] = [*content.of(table), *rows]
     _set_limits(directory, content, problems)
+
+
+def _check_additions(rows: list[Row], table: Layout, content: Content, problems: Problems, *, name: str) -> None:
+    shipped = {_identity(row, table) for row in content.of(table)} | _rejected(content, table)
+    below = tuple(code for code, *_ in shipped) if table in layout.ICD_FINDINGS else ()
+    for row in rows:
+        code = " ".join(_identity(row, table)).strip()
+        if _identity(row, table) in shipped:
+            problems.add(name, row.line, table.key[-1], f"{code} is shipped already: a site adds, it never redefines")
+        elif row.cells.get("include") == "descendants" and any(each.startswith(code) for each in below):
+            problems.add(name, row.line, "include", f"shipped codes begin with {code}: a site adds, it never redefines")
 
 
 def _identity(row: Row, table: Layout) -> tuple[str, ...]:

@@ -251,6 +251,8 @@ LOCAL_MEDICATIONS: Final = Layout(
 )
 LOCAL: Final = (LOCAL_OBSERVATIONS, LOCAL_CONDITIONS, LOCAL_MEDICATIONS)
 
+ICD_FINDINGS: Final = tuple(FINDINGS[system] for system in sorted(codes.ICD_DIAGNOSES))
+
 # Which file turns down codes of which.
 REJECTIONS: Final[Mapping[str, Layout]] = {
     OBSERVATIONS.file: REJECTED_OBSERVATIONS,

@@ -100,6 +100,15 @@ def test_a_shipped_diagnosis_code_may_not_be_given_another_meaning(small: Path, 
     )
 
 
+def test_a_site_may_not_reach_shipped_codes_through_a_shorter_one(small: Path, site: Path) -> None:
+    header = "code,display,concept,include,history,specificity,source,note\n"
+    rows = "E83.5,Calcium,hypercalcaemia,descendants,active,exact,local,\nQ99,Other,acne,descendants,any,exact,local,\n"
+    write(site, "conditions.icd10cm.csv", header + rows)
+    assert problems_of(small, site) == (
+        "local/conditions.icd10cm.csv:2: include: shipped codes begin with E83.5: a site adds, it never redefines",
+    )
+
+
 def test_a_rejected_diagnosis_code_may_not_be_accepted_by_a_site(small: Path, site: Path) -> None:
     header = "code,display,concept,include,history,specificity,source,note\n"
     write(site, "conditions.icd10cm.csv", header + "E66.3,Overweight,obesity,self,active,exact,local,\n")
