@@ -274,13 +274,13 @@ def iatrogenic(chart: Chart, calcifications: tuple[Documented, ...]) -> list[Cau
     ):
         if references:
             causes.append(found(chart, cause, Basis.RECORDED, references, "CL-86"))
-    electrodes = [
-        e.reference
-        for e in chart.facts.events
-        if e.kind in (EventKind.EEG, EventKind.EMG, EventKind.EVOKED_POTENTIALS) and _recent(chart, e.started)
-    ]
-    if electrodes:
-        causes.append(found(chart, CauseId.ELECTRODE_PASTE, Basis.EXPOSURE, electrodes, "CL-86"))
+    for cause, kinds in (
+        (CauseId.ELECTRODE_PASTE, (EventKind.EEG, EventKind.EMG, EventKind.EVOKED_POTENTIALS)),
+        (CauseId.HEEL_STICKS, (EventKind.HEEL_STICK,)),
+    ):
+        events = [e.reference for e in chart.facts.events if e.kind in kinds and _recent(chart, e.started)]
+        if events:
+            causes.append(found(chart, cause, Basis.EXPOSURE, events, "CL-86"))
     return causes
 
 

@@ -69,6 +69,11 @@ def years_between(birth: date, day: date) -> Decimal:
     return years + min(Decimal((day - anniversary).days), Decimal(365)) / 366
 
 
+def newest_first(found: list[Measurement]) -> tuple[Measurement, ...]:
+    """Sort results, newest first; of one instant the higher value first, so that no order of arrival decides."""
+    return tuple(sorted(found, key=lambda m: (m.taken.at, m.value or 0, m.reference), reverse=True))
+
+
 def states(finding: Finding) -> bool:
     """Tell whether a finding states its concept by itself: exact, not suspected, active unless history counts."""
     return finding.specificity in ALONE and not finding.suspected and (finding.active or finding.history_counts)
@@ -83,36 +88,42 @@ class Chart:
     now: datetime
 
     @cached_property
-    def _by_input(self) -> dict[str, tuple[Measurement, ...]]:
+    def _by_input(self) -> dict[tuple[str, ...], tuple[Measurement, ...]]:
         groups: dict[str, list[Measurement]] = {}
         for measurement in self.facts.measurements:
             groups.setdefault(measurement.input, []).append(measurement)
-        # Equal times: the higher value first, so that neither the order of arrival nor an id decides.
-        return {
-            name: tuple(
-                sorted(found, key=lambda m: (m.taken.at, m.value if m.value is not None else Decimal(0), m.reference))[
-                    ::-1
-                ]
-            )
-            for name, found in groups.items()
-        }
+        return {(name,): newest_first(found) for name, found in groups.items()}
 
     def results(self, *inputs: str) -> tuple[Measurement, ...]:
         """Return the results of these inputs, newest first."""
-        if len(inputs) == 1:
-            return self._by_input.get(inputs[0], ())
-        merged = [m for name in inputs for m in self._by_input.get(name, ())]
-        return tuple(sorted(merged, key=lambda m: m.taken.at, reverse=True))
+        known = self._by_input.get(inputs)
+        if known is None:
+            parts = [found for name in inputs if (found := self._by_input.get((name,)))]
+            known = newest_first([m for part in parts for m in part]) if len(parts) > 1 else parts[0] if parts else ()
+            self._by_input[inputs] = known
+        return known
+
+    @cached_property
+    def _context_from(self) -> datetime:
+        return self.now - self.knowledge.criteria.context_window
 
     def latest(self, *inputs: str) -> Measurement | None:
         """Return the newest result with a number within the context window, or None."""
-        horizon = self.now - self.knowledge.criteria.context_window
-        return next((m for m in self.results(*inputs) if m.value is not None and m.taken.at >= horizon), None)
+        for measurement in self.results(*inputs):
+            if measurement.taken.at < self._context_from:
+                return None
+            if measurement.value is not None:
+                return measurement
+        return None
 
     def nearest(self, anchor: Measurement, window: timedelta, *inputs: str) -> Measurement | None:
         """Return the result with a number closest in time to the anchor, at most `window` away on either side."""
-        near = [m for m in self.results(*inputs) if m.value is not None and self.apart(m, anchor) <= window]
-        return min(near, key=lambda m: self.apart(m, anchor), default=None)
+        closest, distance = None, window
+        for measurement in self.results(*inputs):
+            apart = self.apart(measurement, anchor)
+            if measurement.value is not None and (apart < distance or (closest is None and apart == window)):
+                closest, distance = measurement, apart
+        return closest
 
     @staticmethod
     def apart(one: Measurement, other: Measurement) -> timedelta:
@@ -149,9 +160,8 @@ class Chart:
 
     def latest_position(self, *inputs: str) -> Position:
         """Return the position of the newest result within the context window, unknown when there is none."""
-        horizon = self.now - self.knowledge.criteria.context_window
-        newest = next((m for m in self.results(*inputs) if m.taken.at >= horizon), None)
-        return Position.UNKNOWN if newest is None else self.position(newest)
+        newest = next(iter(self.results(*inputs)), None)
+        return Position.UNKNOWN if newest is None or newest.taken.at < self._context_from else self.position(newest)
 
     # ---- who the patient is (section 11)
 

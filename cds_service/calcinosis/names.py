@@ -135,3 +135,4 @@ class EventKind(StrEnum):
     EEG = "eeg"
     EMG = "emg"
     EVOKED_POTENTIALS = "evoked_potentials"
+    HEEL_STICK = "heel_stick"

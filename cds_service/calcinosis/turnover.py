@@ -29,6 +29,8 @@ def lysis_items(chart: Chart) -> dict[str, Measurement]:
     Two items, urate or potassium among them, beside a cancer on the record (CL-72).
     Source: howard-2011 (one day, no 25 % clause), limits of cairo-bishop-2004.
     """
+    if not chart.has(*CANCERS):
+        return {}
     c = chart.knowledge.criteria
     child = chart.age_group in ("newborn", "infant", "child", "adolescent")
     phosphate_limit = c.lysis_phosphate_child_mg_dl if child else c.lysis_phosphate_mg_dl
@@ -47,7 +49,7 @@ def lysis_items(chart: Chart) -> dict[str, Measurement]:
         near = result is not None and newest - result.taken.at <= timedelta(days=1)
         if near and result is not None and result.value is not None and holds(result.value):
             met[name] = result
-    shown = len(met) >= 2 and bool({Input.URATE, Input.POTASSIUM} & set(met)) and chart.has(*CANCERS)
+    shown = len(met) >= 2 and bool({Input.URATE, Input.POTASSIUM} & set(met))
     return met if shown else {}
 
 
