@@ -16,7 +16,7 @@ from cds_service.fhir.dates import in_future, since_when
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects
-from cds_service.terminology.catalog import Catalog
+from cds_service.fhir.vocabulary import Vocabulary
 
 _ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
 _HISTORY: Final = frozenset({"inactive", "remission", "resolved"})
@@ -26,7 +26,9 @@ _CLINICAL: Final = _ACTIVE | _HISTORY
 _VERIFICATION: Final = _DROPPED | _SUSPECTED | {"confirmed"}
 
 
-def read_conditions(record: PatientRecord, catalog: Catalog, now: datetime, subjects: Subjects, draft: Draft) -> None:
+def read_conditions(
+    record: PatientRecord, vocabulary: Vocabulary, now: datetime, subjects: Subjects, draft: Draft
+) -> None:
     """Add one Finding for each mapped coding and concept; duplicates stay, the rules count evidence."""
     for condition in record.conditions:
         if not _is_ours(subjects.of(condition.subject, condition.patient), draft):
@@ -38,7 +40,7 @@ def read_conditions(record: PatientRecord, catalog: Catalog, now: datetime, subj
         if not codings:
             draft.tallies["Conditions without a code"] += 1
             continue
-        draft.findings.extend(_findings(condition, codings, catalog, now, verified in _SUSPECTED, draft))
+        draft.findings.extend(_findings(condition, codings, vocabulary, now, verified in _SUSPECTED, draft))
 
 
 def _is_ours(whose: Belongs, draft: Draft) -> bool:
@@ -50,12 +52,12 @@ def _is_ours(whose: Belongs, draft: Draft) -> bool:
 def _findings(
     condition: shapes.Condition,
     codings: list[shapes.Coding],
-    catalog: Catalog,
+    vocabulary: Vocabulary,
     now: datetime,
     suspected: bool,
     draft: Draft,
 ) -> Iterator[Finding]:
-    rows = [row for coding in codings for row in catalog.findings(coding.system or "", coding.code or "")]
+    rows = [row for coding in codings for row in vocabulary.findings(coding.system, coding.code or "")]
     if not rows:
         return
     reference = f"Condition/{condition.id or 'without-id'}"
@@ -97,7 +99,7 @@ def _is_active(condition: shapes.Condition, now: datetime, reference: str, draft
 
 
 def status_word(status: shapes.CodeableConcept | str | None, known: frozenset[str]) -> str | None:
-    """The status code: of a concept the first coding (or the very word as text) that is one, or the plain code of STU3."""
+    """The status code: a coding of the concept (or the very word as its text), or the plain code of STU3."""
     if status is None:
         return None
     if isinstance(status, str):

@@ -25,24 +25,18 @@ def taken_at(text: str, zone: tzinfo | None, *, uncertain: bool = False) -> Take
 
     A time without zone and a date without time are taken in `zone`.
     """
-    try:
-        if len(text) == 10:
-            if not _DAY.match(text):
-                return None
-            day_only = True
-            at = datetime.fromisoformat(text)
-        else:
-            if not _TIME.match(text):
-                return None
-            day_only = False
-            at = datetime.fromisoformat(text)
-    except ValueError:
+    day_only = len(text) == 10
+    # the usual dateTime needs no pattern: at these lengths and places fromisoformat takes nothing else
+    usual = len(text) in (20, 25) and text[4] == text[7] == "-" and text[10] == "T"
+    if not usual and not (_DAY if day_only else _TIME).match(text):
         return None
-    if at.year not in _YEARS:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=zone)
-    return Taken(at, text, day_only, uncertain)
+    return Taken(at, text, day_only, uncertain) if at.year in _YEARS else None
 
 
 def since_when(text: str, zone: tzinfo | None) -> Taken | None:
@@ -57,15 +51,29 @@ def since_when(text: str, zone: tzinfo | None) -> Taken | None:
 
 
 def has_zone(text: str) -> bool:
-    """Whether a dateTime names its zone (a date without time needs none)."""
-    return len(text) <= 10 or text.endswith("Z") or text[-6:-5] in ("+", "-")
+    """Whether a dateTime names its zone; a date without time needs none."""
+    return len(text) == 10 or text[-1] == "Z" or text[-6] in "+-"
+
+
+class Future:
+    """Whether times lie after the evaluation time: beyond the tolerance, or on a later day when only that is known."""
+
+    def __init__(self, now: datetime) -> None:
+        self._latest = now + CLOCK_TOLERANCE
+        self._today = now.date()
+        # as text compares as time does, whatever the zones, up to two days before
+        self._surely_past = (now - timedelta(days=2)).date().isoformat()
+
+    def holds(self, taken: Taken) -> bool:
+        """Judge one time."""
+        if taken.text < self._surely_past:
+            return False
+        return taken.at.date() > self._today if taken.day_only else taken.at > self._latest
 
 
 def in_future(taken: Taken, now: datetime) -> bool:
-    """Whether it lies after the evaluation time: more than the tolerance, or on a later day when only the day is known."""
-    if taken.day_only:
-        return taken.at.date() > now.date()
-    return taken.at > now + CLOCK_TOLERANCE
+    """The same for a single time."""
+    return Future(now).holds(taken)
 
 
 def birth_date(text: str | None) -> date | None:

@@ -8,7 +8,7 @@ Must not know: which answers are wanted (gather.py), codes, clinical meaning.
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from msgspec import Raw
 from msgspec.json import Decoder
@@ -58,15 +58,18 @@ class Intake:
         self._keep_raw = keep_raw
         self._observations: dict[str, int] = {}
         self._others: set[tuple[type[shapes.Resource], str]] = set()
-        self._lists: dict[type[shapes.Resource], list[shapes.AnyResource]] = {
-            shapes.Condition: record.conditions,
-            shapes.MedicationRequest: record.requests,
-            shapes.MedicationStatement: record.statements,
-            shapes.MedicationAdministration: record.administrations,
-            shapes.Procedure: record.procedures,
-            shapes.Encounter: record.encounters,
-            shapes.DiagnosticReport: record.reports,
-        }  # type: ignore[assignment]
+        self._lists: dict[type[shapes.AnyResource], list[shapes.AnyResource]] = {
+            kind: cast(list[shapes.AnyResource], held)
+            for kind, held in (
+                (shapes.Condition, record.conditions),
+                (shapes.MedicationRequest, record.requests),
+                (shapes.MedicationStatement, record.statements),
+                (shapes.MedicationAdministration, record.administrations),
+                (shapes.Procedure, record.procedures),
+                (shapes.Encounter, record.encounters),
+                (shapes.DiagnosticReport, record.reports),
+            )
+        }
 
     def take(self, answer: Answer, raw: Raw | bytes) -> None:
         """File all that one answer holds, and write into it what came."""
@@ -163,7 +166,7 @@ class Intake:
                 self._record.locations[name] = resource
 
     def _outcome(self, answer: Answer, outcome: shapes.OperationOutcome, *, alone: bool) -> None:
-        """An error inside a Bundle, or an outcome in place of a Bundle, is a failure (unless it says: nothing found)."""
+        """An error in a Bundle, or an outcome in place of a Bundle, is a failure (unless it says: nothing found)."""
         issues = outcome.issue or []
         if any(issue.severity in ("error", "fatal") for issue in issues) or (
             alone and not (issues and all(issue.code in _NOTHING_FOUND for issue in issues))

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from cds_service.calcinosis.facts import Mark
 from cds_service.fhir import parts, shapes
+from cds_service.fhir.bounded import Bounded
 from cds_service.fhir.remarks import timing_in
 from cds_service.terminology.catalog import Catalog
 
@@ -45,15 +46,13 @@ class Labels:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._seen: dict[bytes, Label] = {}
+        self._seen: Bounded[bytes, Label] = Bounded()
 
     def of(self, code: Raw) -> Label:
         """The meaning of Observation.code or component.code."""
         data = bytes(code)
         known = self._seen.get(data)
-        if known is None:
-            known = self._seen[data] = self._understand(data)
-        return known
+        return self._seen.keep(data, self._understand(data)) if known is None else known
 
     def _understand(self, data: bytes) -> Label:
         concept = parts.concept(data)

@@ -14,7 +14,8 @@ from cds_service.fhir.dates import in_future, since_when
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects, local_reference
-from cds_service.terminology.catalog import Catalog, DrugCode
+from cds_service.fhir.vocabulary import Vocabulary
+from cds_service.terminology.catalog import DrugCode
 
 _ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 _USED: Final = {
@@ -52,10 +53,11 @@ class Medications:
     """Reads the medicines of a record into a draft."""
 
     def __init__(
-        self, record: PatientRecord, catalog: Catalog, now: datetime, subjects: Subjects, draft: Draft
+        self, record: PatientRecord, vocabulary: Vocabulary, now: datetime, subjects: Subjects, draft: Draft
     ) -> None:
         self._record = record
-        self._catalog = catalog
+        self._vocabulary = vocabulary
+        self._catalog = vocabulary.catalog
         self._now = now
         self._subjects = subjects
         self._draft = draft
@@ -63,9 +65,9 @@ class Medications:
     def read(self) -> None:
         """Read orders, statements and administrations."""
         for request in self._record.requests:
-            if self._is_ours(self._subjects.of(request.subject)) and request.doNotPerform is not True:
-                if request.intent is None or request.intent in _ORDERS:
-                    self._request(request)
+            ordered = request.doNotPerform is not True and (request.intent is None or request.intent in _ORDERS)
+            if self._is_ours(self._subjects.of(request.subject)) and ordered:
+                self._request(request)
         for statement in self._record.statements:
             if self._is_ours(self._subjects.of(statement.subject, statement.patient)) and statement.taken != "n":
                 self._statement(statement)
@@ -157,7 +159,7 @@ class Medications:
         return found or bool(drugs)
 
     def _interference(self, coding: shapes.Coding, use: _Use) -> bool:
-        rows = self._catalog.findings(coding.system or "", coding.code or "")
+        rows = self._vocabulary.findings(coding.system, coding.code or "")
         for row in rows:
             self._draft.findings.append(
                 Finding(

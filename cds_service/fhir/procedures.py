@@ -13,7 +13,7 @@ from cds_service.fhir.dates import in_future, since_when
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects
-from cds_service.terminology.catalog import Catalog
+from cds_service.fhir.vocabulary import Vocabulary
 
 _DONE: Final = frozenset({"completed", "in-progress"})
 _NOT_DONE: Final = frozenset(
@@ -21,7 +21,9 @@ _NOT_DONE: Final = frozenset(
 )
 
 
-def read_procedures(record: PatientRecord, catalog: Catalog, now: datetime, subjects: Subjects, draft: Draft) -> None:
+def read_procedures(
+    record: PatientRecord, vocabulary: Vocabulary, now: datetime, subjects: Subjects, draft: Draft
+) -> None:
     """Add an Event for each kind of a procedure that was done or is under way, and findings of its codes."""
     for procedure in record.procedures:
         whose = subjects.of(procedure.subject)
@@ -34,12 +36,12 @@ def read_procedures(record: PatientRecord, catalog: Catalog, now: datetime, subj
         if not codings:
             draft.tallies["Procedures without a code"] += 1
             continue
-        if _add(procedure, codings, catalog, now, draft) and status not in _DONE:
+        if _add(procedure, codings, vocabulary, now, draft) and status not in _DONE:
             draft.note(f"Procedure/{procedure.id}: status missing or not known, read as done")
 
 
 def _add(
-    procedure: shapes.Procedure, codings: list[shapes.Coding], catalog: Catalog, now: datetime, draft: Draft
+    procedure: shapes.Procedure, codings: list[shapes.Coding], vocabulary: Vocabulary, now: datetime, draft: Draft
 ) -> bool:
     """Tell whether anything was mapped. A procedure dated in the future is planned, not done."""
     period = procedure.performedPeriod or procedure.occurrencePeriod
@@ -54,10 +56,10 @@ def _add(
     kinds = {
         row.kind: row
         for coding in codings
-        for row in catalog.procedures(coding.system or "", coding.code or "")
+        for row in vocabulary.catalog.procedures(coding.system or "", coding.code or "")
         if row.use != "exclude"
     }
-    findings = [row for coding in codings for row in catalog.findings(coding.system or "", coding.code or "")]
+    findings = [row for coding in codings for row in vocabulary.findings(coding.system, coding.code or "")]
     for row in kinds.values():
         draft.events.append(Event(kind=row.kind, name=row.display, reference=reference, started=started, ended=ended))
     for found in dict.fromkeys(findings):

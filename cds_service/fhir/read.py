@@ -18,6 +18,7 @@ from cds_service.fhir.observations import Observations
 from cds_service.fhir.procedures import read_procedures
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Subjects
+from cds_service.fhir.vocabulary import vocabulary_of
 from cds_service.terminology.catalog import Catalog
 
 _SEX: Final = {"female": Sex.FEMALE, "male": Sex.MALE}
@@ -28,12 +29,13 @@ def read_facts(record: PatientRecord, catalog: Catalog, now: datetime) -> Patien
 
     now: the evaluation time; its zone is that of dates and times that name none.
     """
+    vocabulary = vocabulary_of(catalog)
     draft = Draft()
     subjects = Subjects(record.patient_id, record.addresses)
-    Observations(record, catalog, now, subjects, draft).read()
-    read_conditions(record, catalog, now, subjects, draft)
-    Medications(record, catalog, now, subjects, draft).read()
-    read_procedures(record, catalog, now, subjects, draft)
+    Observations(record, vocabulary, now, subjects, draft).read()
+    read_conditions(record, vocabulary, now, subjects, draft)
+    Medications(record, vocabulary, now, subjects, draft).read()
+    read_procedures(record, vocabulary, now, subjects, draft)
     setting = encounter_class(record, catalog, now, subjects, draft)
     patient = record.patient
     if record.other_patient:

@@ -47,7 +47,7 @@ class Need(StrEnum):
 # - When Observations are asked in groups, only the groups that hold calcium or phosphate are required; the inputs of
 #   another lost group are unread.
 # - An Encounter is not asked for when the call names none: that is "no data".
-# - A kind that came, of which a part failed or of which more pages exist that could not be read, is unread too (CL-146).
+# - A kind that came, of which a part failed or of which more pages could not be read, is unread too (CL-146).
 # - A patient other than that of the hook counts as not had.
 POLICY: Final[Mapping[Kind, Need]] = {
     Kind.PATIENT: Need.REQUIRED,

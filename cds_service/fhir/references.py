@@ -16,7 +16,7 @@ _LOCAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-._]{1,128})(?:/_history
 
 
 def local_reference(reference: str) -> str:
-    """`Type/id` of a reference, without server address and version; anything else comes back unchanged."""
+    """`Type/id` of a reference, without server address and version; anything else comes back without blanks."""
     found = _LOCAL.search(reference.strip())
     return found.group(1) if found else reference.strip()
 

@@ -10,7 +10,8 @@ from typing import Final
 from cds_service.calcinosis.facts import Mark
 
 _QUALITY: Final = re.compile(
-    r"\b(?:ha?emoly[sz]\w*|lipa?emi[ac]|icteric|contaminat(?:ed|ion)|drip[ -]arm|insufficient|delayed separation|recollect\w*|edta)\b",
+    r"\b(?:ha?emoly[sz]\w*|lipa?emi[ac]|icteric|contaminat(?:ed|ion)|drip[ -]arm|insufficient|delayed separation"
+    r"|recollect\w*|edta)\b",
     re.IGNORECASE,
 )
 _POST_DIALYSIS: Final = re.compile(r"\b(?:post[- ]?|after (?:ha?emo)?)(?:ha?emo)?dialysis\b", re.IGNORECASE)

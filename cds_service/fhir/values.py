@@ -9,15 +9,16 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Raw
 
 from cds_service.calcinosis.facts import Mark, Position, Range
+from cds_service.fhir import parts
+from cds_service.fhir.bounded import LONGEST_PART, Bounded
+from cds_service.fhir.remarks import marks_in
 from cds_service.fhir.shapes import CodeableConcept, Quantity, ReferenceRange
-
-if TYPE_CHECKING:
-    from cds_service.terminology.catalog import Catalog, Input
+from cds_service.terminology.catalog import Catalog, Input
 
 UCUM: Final = frozenset({"http://unitsofmeasure.org", "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
 
@@ -47,7 +48,7 @@ _INTERPRETATION_SYSTEMS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Number:
     """A number and how it came. unit: words behind the number in a result sent as text, else None."""
 
@@ -60,8 +61,8 @@ class Number:
 def number(raw: Raw) -> Number | None:
     """The number of a JSON value; a JSON string counts by the rules for text (CL-04); None when it is no number."""
     data = bytes(raw)
-    if _NUMBER.match(data):
-        return Number(Decimal(data.decode()))
+    if _NUMBER.match(data) is not None:
+        return Number(Decimal(data.decode("ascii")))
     if data[:1] == b'"' and data[-1:] == b'"' and b"\\" not in data:
         read = text_number(data[1:-1].decode(errors="replace"))
         return Number(read.value, read.comma, None, as_text=True) if read and read.unit is None else None
@@ -106,22 +107,25 @@ class Unit:
     ucum: str
     factor: Decimal | None
     text: str
+    identity: bool
+
+
+def _unit(ucum: str, factor: Decimal | None, text: str) -> Unit:
+    return Unit(ucum, factor, text, factor == 1)
 
 
 class Units:
     """Unit code and unit text of results, understood once for each spelling in a call."""
 
-    def __init__(self, catalog: "Catalog") -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._seen: dict[tuple[str, str | None, str | None, str | None], Unit | UnitProblem] = {}
+        self._seen: Bounded[tuple[str, str | None, str | None, str | None], Unit | UnitProblem] = Bounded()
 
     def of(self, input_id: str, quantity: Quantity) -> Unit | UnitProblem:
         """The unit of a quantity: its code when it is UCUM and known, else its text; both must agree."""
         key = (input_id, quantity.code, quantity.system, quantity.unit)
         known = self._seen.get(key)
-        if known is None:
-            known = self._seen[key] = self._judge(*key)
-        return known
+        return self._seen.keep(key, self._judge(*key)) if known is None else known
 
     def of_text(self, input_id: str, unit: str | None) -> Unit | UnitProblem:
         """The unit written behind a number."""
@@ -146,52 +150,66 @@ class Units:
         if by_code and by_text and (by_code.ucum, by_code.factor) != (by_text.ucum, by_text.factor):
             return UnitProblem.CONTRADICTION
         if rule.verdict in ("accept", "accept_as_text"):
-            return Unit(rule.ucum, rule.factor, text or code)
+            return _unit(rule.ucum, rule.factor, text or code)
         if rule.verdict == "accept_if_code_indexed":
             # Every code that the catalog lists for this input says "/1.73 sq M"; the raw clearances are look-alikes.
-            return Unit(rule.ucum, Decimal(1), text or code)
+            return _unit(rule.ucum, Decimal(1), text or code)
         if rule.verdict == "reject_conversion":
-            return Unit(rule.ucum, None, text or code)
+            return _unit(rule.ucum, None, text or code)
         return UnitProblem.REFUSED
 
 
 def converted(value: Decimal, unit: Unit) -> Decimal:
     """The value in the canonical unit, unrounded. Only for units with a factor."""
-    factor = unit.factor
-    if factor is None:
+    if unit.factor is None:
         raise ValueError("a unit without a factor does not convert")
-    return value if factor == 1 else value * factor
+    return value if unit.identity else value * unit.factor
 
 
-def plausible(value: Decimal, of: "Input") -> bool:
-    """Whether a canonical value lies in the window of its input, limits included (CL-13)."""
-    return (of.low is None or value >= of.low) and (of.high is None or value <= of.high)
+class Ranges:
+    """The laboratory's own ranges, equal ones understood once."""
 
+    def __init__(self, units: Units) -> None:
+        self._units = units
+        self._seen: Bounded[tuple[str, bytes, str], tuple[Range | None, bool]] = Bounded()
 
-def laboratory_range(
-    ranges: list[ReferenceRange], input_id: str, unit: Unit, units: Units, canonical: str
-) -> Range | None:
-    """The laboratory's own range in the canonical unit; only when its unit is that of the value (CL-08).
+    def of(self, of: Input, raw: Raw, unit: Unit) -> tuple[Range | None, bool]:
+        """The range of a result in the canonical unit; only when its unit is that of the value (CL-08).
 
-    Of several ranges the one typed normal, or the untyped one, counts; with two of them none does.
-    """
-    fitting = [each for each in ranges if (each.low or each.high) and _is_normal_range(each)]
-    if len(fitting) != 1:
-        return None
-    limits: list[Decimal | None] = []
-    for quantity in (fitting[0].low, fitting[0].high):
-        if quantity is None or not quantity.value:
-            limits.append(None)
-            continue
-        read = number(quantity.value)
-        range_unit = units.of(input_id, quantity)
-        if read is None or not isinstance(range_unit, Unit) or range_unit.ucum != unit.ucum:
+        The second tells whether it can be a range of this analyte at all: one that lies outside the plausibility window
+        as a whole betrays a wrong unit. Of several ranges the one typed normal, or the untyped one, counts; with two of
+        them none does.
+        """
+        key = (of.id, bytes(raw), unit.ucum)
+        known = self._seen.get(key)
+        if known is not None:
+            return known
+        fitting = [each for each in parts.ranges(raw) or () if (each.low or each.high) and _is_normal_range(each)]
+        limits = self._converted(fitting[0], of, unit) if len(fitting) == 1 else None
+        found = (limits, limits is None or unit.factor is None or _plausible_range(limits, of))
+        return self._seen.keep(key, found) if len(key[1]) <= LONGEST_PART else found
+
+    def _converted(self, given: ReferenceRange, of: Input, unit: Unit) -> Range | None:
+        limits: list[Decimal | None] = []
+        for quantity in (given.low, given.high):
+            if quantity is None or not quantity.value:
+                limits.append(None)
+                continue
+            read = number(quantity.value)
+            range_unit = self._units.of(of.id, quantity)
+            if read is None or not isinstance(range_unit, Unit) or range_unit.ucum != unit.ucum:
+                return None
+            limits.append(read.value if unit.factor is None else converted(read.value, unit))
+        low, high = limits
+        if (low is None and high is None) or (low is not None and high is not None and low > high):
             return None
-        limits.append(read.value if unit.factor is None else converted(read.value, unit))
-    low, high = limits
-    if (low is None and high is None) or (low is not None and high is not None and low > high):
-        return None
-    return Range(low, high, canonical if unit.factor is not None else unit.ucum, "laboratory")
+        return Range(low, high, of.canonical_unit if unit.factor is not None else unit.ucum, "laboratory")
+
+
+def _plausible_range(limits: Range, of: Input) -> bool:
+    below = limits.high is not None and of.low is not None and limits.high < of.low
+    above = limits.low is not None and of.high is not None and limits.low > of.high
+    return not (below or above)
 
 
 def _is_normal_range(each: ReferenceRange) -> bool:
@@ -211,10 +229,30 @@ def position(value: Decimal, limits: Range | None) -> Position:
     return Position.NORMAL if limits.low is not None and limits.high is not None else Position.UNKNOWN
 
 
-def interpretation(concepts: list[CodeableConcept]) -> tuple[Position, Mark | None]:
-    """The coded interpretation, UNKNOWN when there is none or two disagree; and the mark of a failed quality control."""
+class Interpretations:
+    """Coded interpretations, equal ones understood once."""
+
+    def __init__(self) -> None:
+        self._seen: Bounded[tuple[str, bytes], tuple[Position, frozenset[Mark]]] = Bounded()
+
+    def of(self, input_id: str, raw: Raw) -> tuple[Position, frozenset[Mark]]:
+        """The position that the codes tell, UNKNOWN when there is none or two disagree; the marks of its words."""
+        key = (input_id, bytes(raw))
+        known = self._seen.get(key)
+        if known is not None:
+            return known
+        concepts = parts.concepts(raw) or []
+        position_, marks = _interpreted(concepts)
+        for concept in concepts:
+            for words in (concept.text, *(coding.display for coding in concept.coding or ())):
+                marks |= marks_in(words, input_id) if words else set()
+        found = (position_, frozenset(marks))
+        return self._seen.keep(key, found) if len(key[1]) <= LONGEST_PART else found
+
+
+def _interpreted(concepts: list[CodeableConcept]) -> tuple[Position, set[Mark]]:
     found: set[Position] = set()
-    mark = None
+    marks: set[Mark] = set()
     for coding in (coding for concept in concepts for coding in concept.coding or ()):
         if coding.system and coding.system.strip().rstrip("/") not in _INTERPRETATION_SYSTEMS:
             continue
@@ -222,5 +260,5 @@ def interpretation(concepts: list[CodeableConcept]) -> tuple[Position, Mark | No
         if code in _POSITIONS:
             found.add(_POSITIONS[code])
         elif code in _QUALITY_CODES:
-            mark = Mark.SAMPLE_QUALITY
-    return (found.pop() if len(found) == 1 else Position.UNKNOWN), mark
+            marks.add(Mark.SAMPLE_QUALITY)
+    return (found.pop() if len(found) == 1 else Position.UNKNOWN), marks

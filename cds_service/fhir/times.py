@@ -1,0 +1,111 @@
+"""When a result was collected, and with what: times and draws of Observations.
+
+Knows: CL-33 (which time counts) and CL-30 (what belongs to one draw): specimen, report, panel.
+Must not know: values, codes.
+"""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Final
+
+from cds_service.calcinosis.facts import Taken
+from cds_service.fhir import parts, shapes
+from cds_service.fhir.dates import Future, has_zone, since_when, taken_at
+from cds_service.fhir.draft import Draft
+from cds_service.fhir.record import PatientRecord
+from cds_service.fhir.references import Belongs, Subjects, local_reference
+
+_NO_DRAW: Final[frozenset[str]] = frozenset()
+
+
+class Times:
+    """Tells times and draws of the Observations of one record."""
+
+    def __init__(self, record: PatientRecord, now: datetime, subjects: Subjects, draft: Draft) -> None:
+        self._record = record
+        self._subjects = subjects
+        self._draft = draft
+        self._zone = now.tzinfo
+        self._future = Future(now)
+        self._reports, self._parents = self._groups()
+
+    def taken(self, observation: shapes.Observation) -> Taken | str:
+        """The collection time, or why there is none (CL-33). A time that is there but unusable is not replaced."""
+        text = observation.effectiveDateTime or self._other_effective(observation) or self._surrounding(observation)
+        if text:
+            taken = taken_at(text, self._zone)
+        elif observation.issued:
+            # issued is the reporting time: the last resort
+            text = observation.issued
+            taken = taken_at(text, self._zone, uncertain=True)
+        else:
+            return "result: no date, not used"
+        if taken is None:
+            return f"result ({text[:30]}): date without a day, or not readable, not used"
+        if self._future.holds(taken):
+            return f"result ({text[:30]}): dated in the future, not used"
+        if taken.at.tzinfo is self._zone and not has_zone(text):
+            self._draft.tallies["Observations with a time without zone, read in the zone of the call"] += 1
+        return taken
+
+    def about(self, observation: shapes.Observation) -> Taken | None:
+        """A rough time for a gap, to tell old gaps from new ones."""
+        text = observation.effectiveDateTime or self._other_effective(observation) or observation.issued
+        return since_when(text, self._zone) if text else None
+
+    @staticmethod
+    def _other_effective(observation: shapes.Observation) -> str | None:
+        if observation.effectiveInstant:
+            return observation.effectiveInstant
+        if observation.effectivePeriod:
+            period = parts.period(observation.effectivePeriod)
+            return period.start if period is not None else None
+        if observation.effectiveTiming:
+            timing = parts.timing(observation.effectiveTiming)
+            return timing.event[0] if timing is not None and timing.event else None
+        return None
+
+    def _surrounding(self, observation: shapes.Observation) -> str | None:
+        """The effective time of the report or panel that lists the result; in panels it is often there alone."""
+        reference = f"Observation/{observation.id}"
+        for report in self._reports.get(reference, ()):
+            text = report.effectiveDateTime or (report.effectivePeriod.start if report.effectivePeriod else None)
+            if text:
+                return text
+        for parent in self._parents.get(reference, ()):
+            text = parent.effectiveDateTime or self._other_effective(parent)
+            if text:
+                return text
+        return None
+
+    def draws(self, observation: shapes.Observation, reference: str, specimen: str | None) -> frozenset[str]:
+        reports = self._reports.get(reference)
+        parents = self._parents.get(reference)
+        if specimen is None and not reports and not parents and not observation.hasMember:
+            return _NO_DRAW
+        draws = {specimen} if specimen is not None else set()
+        draws |= {f"DiagnosticReport/{report.id}" for report in reports or ()}
+        draws |= {f"Observation/{parent.id}" for parent in parents or ()}
+        return frozenset(draws | {reference} if observation.hasMember else draws)
+
+    def _groups(
+        self,
+    ) -> tuple[dict[str, list[shapes.DiagnosticReport]], dict[str, list[shapes.Observation]]]:
+        """Which reports and which panels list an Observation."""
+        reports: dict[str, list[shapes.DiagnosticReport]] = defaultdict(list)
+        parents: dict[str, list[shapes.Observation]] = defaultdict(list)
+        for report in self._record.reports:
+            if self._subjects.of(report.subject) in (Belongs.OURS, Belongs.UNSAID):
+                for member in parts.references(report.result) or ():
+                    reports[_member(member)].append(report)
+        for panel in self._record.observations:
+            if panel.hasMember:
+                for member in parts.references(panel.hasMember) or ():
+                    parents[_member(member)].append(panel)
+        return dict(reports), dict(parents)
+
+
+def _member(reference: shapes.Reference) -> str:
+    """`Observation/id` of a listed result; entries of a collection are named by their id there."""
+    text = local_reference(reference.reference or "")
+    return text.replace("urn:uuid:", "Observation/", 1)
