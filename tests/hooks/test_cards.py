@@ -9,7 +9,6 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
-from cds_service.terminology.load import load_catalog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +48,7 @@ from cds_service.hooks.wording.findings import ANALYTES, FLAGS, POPULATIONS, TYP
 from cds_service.hooks.wording.reasons import REASONS
 from cds_service.hooks.wording.rules import CAPS, RULES, TOPICS
 from cds_service.hooks.wording.write import inert, number
+from cds_service.terminology.load import load_catalog
 
 CATALOG = load_catalog()
 NOW = datetime(2026, 10, 12, 10, 30, tzinfo=UTC)

@@ -22,7 +22,7 @@ from cds_service.hooks.wording.facts import (
     value_for,
 )
 from cds_service.hooks.wording.findings import ARTEFACTS
-from cds_service.hooks.wording.write import age, day, hours, listed, number, reported, rounded, sentence
+from cds_service.hooks.wording.write import age, day, hours, inert, listed, number, reported, rounded, sentence
 
 LONGEST = 139
 NOT_CALCULATED = "calcium x phosphate cannot be calculated"
@@ -89,7 +89,7 @@ def _short_cap(rule: str, a: Assessment) -> str:
 
 def _above_target(a: Assessment, criteria: Criteria) -> Parts:
     dialysis = " on dialysis" if a.setting.dialysis is Dialysis.MAINTENANCE else ""
-    modifiable = [exposure.name for exposure in a.exposures if exposure.modifiable]
+    modifiable = [inert(exposure.name, 40) for exposure in a.exposures if exposure.modifiable]
     target = number(criteria.product_warning_mg2_dl2)
     return (
         f"{_product(a, criteria)}{_on(a)}{dialysis}, above the K/DOQI target of {target}",
