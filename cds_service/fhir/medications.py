@@ -117,7 +117,6 @@ class Medications:
             active = unsaid
         codings = self._codings(resource)
         if not codings:
-            self._draft.tallies["medicines without a code"] += 1
             return
         started = self._when((period.start if period is not None else None) or at)
         ended = self._when(period.end) if period is not None else None
@@ -186,30 +185,31 @@ class Medications:
         if resource.medication is not None:
             concepts.append(resource.medication.concept)
             references.append(resource.medication.reference)
+        lost = False
         for reference in references:
-            medication = self._medication(resource, reference)
+            if reference is None or not reference.reference:
+                continue
+            medication = self._medication(resource, reference.reference.strip())
+            lost = lost or medication is None
             if medication is not None:
                 concepts.append(medication.code)
                 for ingredient in medication.ingredient or ():
                     concepts.append(ingredient.itemCodeableConcept)
                     concepts.append(ingredient.item.concept if ingredient.item is not None else None)
-        return [coding for concept in concepts if concept for coding in concept.coding or () if coding.code]
+        codings = [coding for concept in concepts if concept for coding in concept.coding or () if coding.code]
+        if not codings:
+            self._draft.tallies["medicines referred to that did not come" if lost else "medicines without a code"] += 1
+        return codings
 
     def _medication(
         self,
         resource: shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration,
-        reference: shapes.Reference | None,
+        name: str,
     ) -> shapes.Medication | None:
-        name = (reference.reference or "").strip() if reference is not None else ""
         if name.startswith("#"):
             return parts.contained(resource.contained, name, parts.contained_medication)
-        if not name:
-            return None
         held = self._record.medications
-        found = held.get(local_reference(name)) or held.get(name)
-        if found is None:
-            self._draft.tallies["medicines referred to that did not come"] += 1
-        return found
+        return held.get(local_reference(name)) or held.get(name)
 
     def _route(self, dosage: list[shapes.Dosage] | None) -> Route:
         """The one route that the dosage codes; UNKNOWN when there is none or there are several."""

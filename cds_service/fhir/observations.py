@@ -1,8 +1,8 @@
 """Observations as measurements: which of them count, for whom and from what sample.
 
 Knows: CL-01 to CL-03, CL-07, CL-09, CL-43 (labels).
-Must not know: times (times.py), values and units (results.py), codes (catalog). The code is looked at first; an unmapped Observation is
-only counted.
+Must not know: times (times.py), values and units (results.py), codes (catalog). The code is looked at first; an
+unmapped Observation is only counted.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,9 @@ Must not know: codes, units, what a value means.
 Numbers stay msgspec.Raw, so that their decimal text is kept and nonsense is seen later, not crashed on. The parts of an
 Observation stay Raw too: unmapped results are never decoded further, and equal bytes (the code, range and subject of
 a chart of results) are understood once a call. Measured, 200 Observations: 0.8 ms against 1.4 ms with all parts typed;
-a tagged union and one wide struct cost the same. Every field may be absent or null. The file is long because it is a list.
+a tagged union and one wide struct cost the same. Every field may be absent or null.
 The structs are gc=False: decoded JSON holds no cycles, and 20,000 Observations then cost the collector nothing.
+The file is long because it is a list.
 """
 
 from typing import TypeAlias
