@@ -1,12 +1,12 @@
 """The facts of one patient, arranged once for all rules: newest results by input, age group, kidney state, setting.
 
 Knows: how to look into the facts, which range applies, who is adult, child or on dialysis (sections 1, 2, 11).
-Must not know: tiers or causes.
+Must not know: tiers or causes. Longer than 300 lines because it is the one object that every rule asks.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
@@ -86,6 +86,12 @@ class Chart:
     facts: PatientFacts
     knowledge: Knowledge
     now: datetime
+    today: date
+
+    @classmethod
+    def of(cls, facts: PatientFacts, knowledge: Knowledge, now: datetime) -> "Chart":
+        """Return the chart; times are compared in UTC, the patient's day is the day of the evaluation time's zone."""
+        return cls(facts, knowledge, now.astimezone(UTC), now.date())
 
     @cached_property
     def _by_input(self) -> dict[tuple[str, ...], tuple[Measurement, ...]]:
@@ -132,6 +138,28 @@ class Chart:
             return timedelta(0)
         return abs(one.taken.at - other.taken.at)
 
+    def same_draw(self, one: Measurement, other: Measurement) -> bool:
+        """Tell whether two results come from one draw: one specimen or report, or at most 15 min apart (CL-30)."""
+        criteria = self.knowledge.criteria
+        if one.draws & other.draws:
+            return self.apart(one, other) <= criteria.pair_near_window
+        if one.taken.day_only or other.taken.day_only:
+            return False
+        return abs(one.taken.at - other.taken.at) <= criteria.same_draw_window
+
+    @cached_property
+    def calcium(self) -> tuple[Measurement, ...]:
+        """The calcium results that may enter a product, newest first: one a draw, total before adjusted (CL-16)."""
+        totals = [m for m in self.results(Input.CALCIUM) if m.value is not None]
+        adjusted = [m for m in self.results(Input.ADJUSTED_CALCIUM) if m.value is not None]
+        alone = [m for m in adjusted if not any(self.same_draw(m, total) for total in totals)]
+        return newest_first([*totals, *alone]) if alone else tuple(totals)
+
+    @cached_property
+    def phosphate(self) -> tuple[Measurement, ...]:
+        """The phosphate results with a number, newest first."""
+        return tuple(m for m in self.results(Input.PHOSPHATE) if m.value is not None)
+
     # ---- reference ranges (CL-08, table 1.3, CL-155)
 
     def range_for(self, measurement: Measurement) -> Range | None:
@@ -169,7 +197,7 @@ class Chart:
     def age_years(self) -> Decimal | None:
         """Age at hook time in years; None when no birth date is known."""
         birth = self.facts.birth_date
-        return None if birth is None or birth > self.now.date() else years_between(birth, self.now.date())
+        return None if birth is None or birth > self.today else years_between(birth, self.today)
 
     @cached_property
     def age_group(self) -> str:
@@ -177,7 +205,7 @@ class Chart:
         criteria, birth, age = self.knowledge.criteria, self.facts.birth_date, self.age_years
         if birth is None or age is None:
             return "age-unknown"
-        if self.now.date() - birth < criteria.newborn_window:
+        if self.today - birth < criteria.newborn_window:
             return "newborn"
         if age < criteria.infant_below_years:
             return "infant"
@@ -267,7 +295,7 @@ class Chart:
         """
         if self.has(Concept.DIALYSIS):
             return Dialysis.MAINTENANCE
-        days = {e.started.at.date() for e in self._recent_dialysis if e.started is not None}
+        days = {e.started.text[:10] for e in self._recent_dialysis if e.started is not None}
         if len(days) >= self.knowledge.criteria.dialysis_days and not self.has(CauseId.AKI):
             return Dialysis.MAINTENANCE
         return Dialysis.ACUTE if days else Dialysis.NONE

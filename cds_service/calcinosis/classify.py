@@ -76,7 +76,7 @@ def classify(facts: PatientFacts, knowledge: Knowledge, now: datetime) -> Assess
     Source: clinical-logic, sections 1 to 11.
     Raises: nothing; what cannot be judged is a gap.
     """
-    chart = Chart(facts, knowledge, now)
+    chart = Chart.of(facts, knowledge, now)
     judged = judge_pairs(chart)
     values = current_values(chart, judged.row)
     levels, behind = present_levels(chart, judged, values)
@@ -113,7 +113,7 @@ def classify(facts: PatientFacts, knowledge: Knowledge, now: datetime) -> Assess
         causes=causes,
         calcifications=calcifications,
     )
-    return _assemble(chart, judged, values, picture, aside, gaps, flags, rulings)
+    return _assemble(chart, now, judged, values, picture, aside, gaps, flags, rulings)
 
 
 # ---- causes
@@ -207,6 +207,7 @@ def _guarded(judged: Judged, ruling: Ruling) -> bool:
 
 def _assemble(
     chart: Chart,
+    now: datetime,
     judged: Judged,
     values: Values,
     picture: Picture,
@@ -237,7 +238,7 @@ def _assemble(
         calciphylaxis=picture.blames(CauseId.CALCIPHYLAXIS),
     )
     return Assessment(
-        evaluated_at=chart.now,
+        evaluated_at=now,
         tier=tier,
         caps=final.caps,
         risk_pathway=conclusion.pathway,

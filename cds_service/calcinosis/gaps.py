@@ -13,8 +13,6 @@ from cds_service.calcinosis.names import Input
 from cds_service.calcinosis.pairing import (
     FreshnessRow,
     age_at,
-    calcium_results,
-    phosphate_results,
     shifted_between,
 )
 from cds_service.calcinosis.product import PairProduct
@@ -47,7 +45,7 @@ def _one_each(gaps: Iterable[Gap]) -> list[Gap]:
 
 def value_gaps(chart: Chart, row: FreshnessRow, *, asked: bool) -> list[Gap]:
     """Return calcium and phosphate that are missing or stale. asked: a cause or documented calcification needs them."""
-    lines = {Input.CALCIUM: calcium_results(chart), Input.PHOSPHATE: phosphate_results(chart)}
+    lines = {Input.CALCIUM: chart.calcium, Input.PHOSPHATE: chart.phosphate}
     gaps = []
     for analyte, results in lines.items():
         others = lines[Input.PHOSPHATE if analyte == Input.CALCIUM else Input.CALCIUM]
@@ -89,8 +87,8 @@ def _stale(now: datetime, analyte: Input, newest: Measurement) -> Gap:
 
 def pair_gap(chart: Chart, row: FreshnessRow) -> Gap | None:
     """Return why two usable values make no pair (CL-33); None when there are not two usable values."""
-    calcium = next((m for m in calcium_results(chart) if row.judge(age_at(chart.now, m)) != "stale"), None)
-    phosphate = next((m for m in phosphate_results(chart) if row.judge(age_at(chart.now, m)) != "stale"), None)
+    calcium = next((m for m in chart.calcium if row.judge(age_at(chart.now, m)) != "stale"), None)
+    phosphate = next((m for m in chart.phosphate if row.judge(age_at(chart.now, m)) != "stale"), None)
     if calcium is None or phosphate is None:
         return None
     hours = chart.apart(calcium, phosphate) // timedelta(hours=1)

@@ -5,7 +5,7 @@ Must not know: the product or the tier.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -78,34 +78,9 @@ def freshness_row(chart: Chart, *, turnover: bool = False) -> FreshnessRow:
     return FreshnessRow("CL-159", min(row.fresh, c.fresh_turnover), row.recent) if turnover else row
 
 
-def calcium_results(chart: Chart) -> list[Measurement]:
-    """Return the calcium results that may enter a product, newest first: one a draw, total before adjusted (CL-16)."""
-    totals = [m for m in chart.results(Input.CALCIUM) if m.value is not None]
-    kept = list(totals)
-    for adjusted in chart.results(Input.ADJUSTED_CALCIUM):
-        if adjusted.value is not None and not any(same_draw(chart, adjusted, total) for total in totals):
-            kept.append(adjusted)
-    return sorted(kept, key=lambda m: m.taken.at, reverse=True)
-
-
-def phosphate_results(chart: Chart) -> list[Measurement]:
-    """Return the phosphate results with a number, newest first."""
-    return [m for m in chart.results(Input.PHOSPHATE) if m.value is not None]
-
-
-def same_draw(chart: Chart, one: Measurement, other: Measurement) -> bool:
-    """Tell whether two results come from one draw (CL-30)."""
-    criteria = chart.knowledge.criteria
-    if one.draws & other.draws:
-        return chart.apart(one, other) <= criteria.pair_near_window
-    if one.taken.day_only or other.taken.day_only:
-        return False
-    return abs(one.taken.at - other.taken.at) <= criteria.same_draw_window
-
-
 def pairs(chart: Chart, *, same_draw_only: bool = False) -> Iterator[Pair]:
     """Yield the admissible pairs, most recent first by their later member; no result is used twice (CL-34)."""
-    calcium, phosphate = calcium_results(chart), phosphate_results(chart)
+    calcium, phosphate = chart.calcium, chart.phosphate
     partners = {Input.PHOSPHATE: _Timeline(calcium), Input.CALCIUM: _Timeline(phosphate)}
     anchors = sorted([*calcium, *phosphate], key=lambda m: m.taken.at, reverse=True)
     used: set[int] = set()
@@ -129,7 +104,7 @@ def pairs(chart: Chart, *, same_draw_only: bool = False) -> Iterator[Pair]:
 class _Timeline:
     """Results in order of time, to find the closest ones that are not later than an anchor."""
 
-    def __init__(self, results: list[Measurement]) -> None:
+    def __init__(self, results: Sequence[Measurement]) -> None:
         self._results = sorted(reversed(results), key=lambda m: m.taken.at)
         self._times = [m.taken.at for m in self._results]
 
@@ -147,7 +122,7 @@ def admissible(chart: Chart, calcium: Measurement, phosphate: Measurement) -> Pa
     """Return the pair with its class, or None when the two may not be multiplied (CL-30 to CL-33)."""
     criteria = chart.knowledge.criteria
     gap = chart.apart(calcium, phosphate)
-    if same_draw(chart, calcium, phosphate):
+    if chart.same_draw(calcium, phosphate):
         return Pair(calcium, phosphate, "A", gap)
     one, other = calcium.taken, phosphate.taken
     needs_same_day = one.day_only or other.day_only or one.uncertain or other.uncertain

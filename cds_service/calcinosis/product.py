@@ -22,7 +22,6 @@ from cds_service.calcinosis.pairing import (
     Pair,
     age_at,
     is_post_dialysis,
-    same_draw,
 )
 
 MG2_DL2_PER_MMOL2_L2 = CALCIUM_MG_DL_PER_MMOL_L * PHOSPHATE_MG_DL_PER_MMOL_L
@@ -58,9 +57,7 @@ def used_calcium(chart: Chart, calcium: Measurement) -> UsedCalcium:
     """Return the calcium of this draw with its correction (CL-16 to CL-19)."""
     if calcium.input == Input.ADJUSTED_CALCIUM:
         return UsedCalcium(calcium, "adjusted", None, calcium.value, None, ("CL-16",))
-    adjusted = next(
-        (m for m in chart.results(Input.ADJUSTED_CALCIUM) if m.value and same_draw(chart, m, calcium)), None
-    )
+    adjusted = next((m for m in chart.results(Input.ADJUSTED_CALCIUM) if m.value and chart.same_draw(m, calcium)), None)
     if adjusted is not None:
         return UsedCalcium(adjusted, "adjusted", calcium.value, adjusted.value, None, ("CL-16",))
     reason = _correction_forbidden(chart, calcium)

@@ -12,7 +12,7 @@ from cds_service.calcinosis.assessment import Cap, Dialysis, Freshness, Tier
 from cds_service.calcinosis.chart import MODIFIABLE_GROUPS, Chart, range_position
 from cds_service.calcinosis.facts import Mark, Measurement, Position
 from cds_service.calcinosis.names import Concept, Input
-from cds_service.calcinosis.pairing import FreshnessRow, age_at, calcium_results, phosphate_results
+from cds_service.calcinosis.pairing import FreshnessRow, age_at
 from cds_service.calcinosis.product import (
     UPPER_BOUND,
     PairProduct,
@@ -62,7 +62,7 @@ class Values:
 
 def current_values(chart: Chart, row: FreshnessRow) -> Values:
     """Return the newest values that are not stale."""
-    fresh = [m for m in calcium_results(chart) if row.judge(age_at(chart.now, m)) is not Freshness.STALE]
+    fresh = [m for m in chart.calcium if row.judge(age_at(chart.now, m)) is not Freshness.STALE]
     calcium = next((m for m in fresh if m.comparator not in UPPER_BOUND), None)
     ionized = next(
         (
@@ -75,7 +75,7 @@ def current_values(chart: Chart, row: FreshnessRow) -> Values:
     phosphate = next(
         (
             m
-            for m in phosphate_results(chart)
+            for m in chart.phosphate
             if row.judge(age_at(chart.now, m)) is not Freshness.STALE and m.comparator not in UPPER_BOUND
         ),
         None,

@@ -5,7 +5,7 @@ Must not know: what happened at that time. The clock and its zone come from the 
 """
 
 import re
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 from cds_service.calcinosis.facts import Taken
@@ -34,9 +34,15 @@ def taken_at(text: str, zone: tzinfo | None, *, uncertain: bool = False) -> Take
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=zone)
-    return Taken(at, text, day_only, uncertain) if at.year in _YEARS else None
+    if at.year not in _YEARS:
+        return None
+    # one zone object for all: comparing times of different zone objects costs ten times as much
+    return Taken(_in_utc(at if at.tzinfo is not None else at.replace(tzinfo=zone)), text, day_only, uncertain)
+
+
+def _in_utc(at: datetime) -> datetime:
+    offset = at.utcoffset()
+    return at.replace(tzinfo=UTC) - offset if offset else at.replace(tzinfo=UTC)
 
 
 def since_when(text: str, zone: tzinfo | None) -> Taken | None:
@@ -47,7 +53,7 @@ def since_when(text: str, zone: tzinfo | None) -> Taken | None:
     year, month = int(partial[1]), int(partial[2] or 1)
     if year not in _YEARS or not 1 <= month <= 12:
         return None
-    return Taken(datetime(year, month, 1, tzinfo=zone), text, day_only=True)
+    return Taken(_in_utc(datetime(year, month, 1, tzinfo=zone)), text, day_only=True)
 
 
 def has_zone(text: str) -> bool:
@@ -59,8 +65,8 @@ class Future:
     """Whether times lie after the evaluation time: beyond the tolerance, or on a later day when only that is known."""
 
     def __init__(self, now: datetime) -> None:
-        self._latest = now + CLOCK_TOLERANCE
-        self._today = now.date()
+        self._latest = (now + CLOCK_TOLERANCE).astimezone(UTC)
+        self._today = now.date().isoformat()
         # as text compares as time does, whatever the zones, up to two days before
         self._surely_past = (now - timedelta(days=2)).date().isoformat()
 
@@ -68,7 +74,7 @@ class Future:
         """Judge one time."""
         if taken.text < self._surely_past:
             return False
-        return taken.at.date() > self._today if taken.day_only else taken.at > self._latest
+        return taken.text[:10] > self._today if taken.day_only else taken.at > self._latest
 
 
 def in_future(taken: Taken, now: datetime) -> bool:

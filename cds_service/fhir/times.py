@@ -44,7 +44,7 @@ class Times:
             return f"result ({text[:30]}): date without a day, or not readable, not used"
         if self._future.holds(taken):
             return f"result ({text[:30]}): dated in the future, not used"
-        if taken.at.tzinfo is self._zone and not has_zone(text):
+        if not has_zone(text):
             self._draft.tallies["Observations with a time without zone, read in the zone of the call"] += 1
         return taken
 
