@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cds_service.calcinosis.assessment import Assessment, Tier
 from cds_service.hooks.wording.facts import limits_of
-from cds_service.hooks.wording.rules import LIMITS, RULES, SEED, TOPICS
+from cds_service.hooks.wording.rules import LIMITS, RULES, TOPICS
 from cds_service.hooks.wording.sections import (
     advice_lines,
     cause_lines,
@@ -155,8 +155,6 @@ def _bullets(lines: Iterable[str]) -> str:
 def sources_of(rules: Iterable[str], known: Mapping[str, Source]) -> list[Source]:
     """Return the sources of these rules that the content knows, the first rule's primary source first."""
     ids = [source for rule in rules if rule in RULES for source in RULES[rule].sources]
-    if not ids or ids[0] not in known:
-        ids.insert(0, SEED)
     return [known[name] for name in dict.fromkeys(ids) if name in known][:MOST_SOURCES]
 
 

@@ -370,9 +370,9 @@ def test_ionised_calcium_is_told_in_words() -> None:
         (gap(GapReason.STALE, days=400), "Phosphate stale: last result of 2025-09-07, 400 days old, too old to judge"),
         (
             gap(GapReason.REFUSED, "ca_total", "7.79 mmol/L", 3),
-            "Calcium of 2026-10-09 as it came: 7.79 mmol/L: unit or value not plausible, not used; consider a repeat",
+            "Calcium of 2026-10-09 refused, as it came: 7.79 mmol/L: unit or value not plausible, not used; consider",
         ),
-        (gap(GapReason.UNREADABLE, detail="'see comment'"), "Phosphate not interpretable: 'see comment', not used"),
+        (gap(GapReason.UNREADABLE, detail="3+"), "Phosphate not interpretable: 3+: not used; consider a repeat"),
         (gap(GapReason.PENDING, days=0), "Phosphate of 2026-10-12 pending (preliminary or registered), not used"),
         (gap(GapReason.NOT_FETCHED), "Phosphate could not be read from the record"),
     ],
@@ -703,6 +703,7 @@ def test_every_row_of_wording_names_only_limits_and_sources_that_the_content_has
     told = set(FLAGS) | {"missing_calcium", "missing_phosphate"}
     assert told == {str(mark) for mark in Mark}
     assert set(TOPICS) == set(REASONS)
+    assert all(RULES[headline].sources for headline in HEADLINES)
 
 
 def test_every_headline_of_the_core_has_its_words() -> None:

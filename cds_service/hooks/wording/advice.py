@@ -21,6 +21,7 @@ _REPEAT = (
 )
 _SKIN = "{when}; consider examining the skin for painful, livedoid, indurated or ulcerated areas."
 _MISSING = "Consider measuring {missing} (calcium, phosphate and albumin in one draw)."
+_URGENT = "Consider urgent assessment by the responsible team{pth}."
 _ARTEFACT = (
     "Consider a repeat on a fresh peripheral draw to confirm {confirm}, and asking the laboratory about unit and "
     "interference{protein}."
@@ -52,15 +53,15 @@ ADVICE: dict[str, Advice] = {
         "Consider urgent dermatology and nephrology opinion.",
     ),
     "CL-105": Advice(
-        "Consider urgent assessment by the responsible team, with PTH as the first test.",
+        _URGENT,
         "local hypercalcaemia pathway",
-        "Consider urgent assessment by the responsible team, with PTH as the first test.",
+        _URGENT,
     ),
     "CL-106": Advice(
-        "Consider PTHrP, 25-OH and 1,25-(OH)2 vitamin D, protein electrophoresis and a review of supplements and "
-        "thiazides.",
+        "Consider PTHrP, 25-OH and 1,25-(OH)2 vitamin D and protein electrophoresis where absent, and a review of "
+        "supplements and thiazides.",
         "Tebben 2016",
-        "Consider PTHrP, 25-OH and 1,25-(OH)2 vitamin D and protein electrophoresis.",
+        "Consider PTHrP, 25-OH and 1,25-(OH)2 vitamin D and protein electrophoresis where absent.",
     ),
     "CL-107": Advice(_DYSTROPHIC, "Nunley 2020", _DYSTROPHIC),
     "CL-108": Advice(_ARTEFACT, "AACC 2012; Clin Biochem 1995", _ARTEFACT),

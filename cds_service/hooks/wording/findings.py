@@ -56,7 +56,7 @@ TYPES: dict[str, str] = {
     "CL-82": "No calcification is recorded; if it develops, the metastatic type fits these values.",
     "CL-82a": "No calcification is recorded; if it develops, the metastatic type fits these values.",
     "CL-82c": "Without calcium and phosphate that belong together the type of risk is undetermined.",
-    "CL-82d": "The values are in doubt, so the type of risk is undetermined.",
+    "CL-82d": "The values do not settle the type of risk: undetermined.",
     "CL-82e": "No calcification is recorded; the values fit release or intake of phosphate (iatrogenic or mixed).",
     "CL-83": "Calcification is recorded with a cause that raises calcium or phosphate: metastatic type.",
     "CL-84": "Calcification is recorded with damaged tissue, calcium and phosphate in range: dystrophic type.",

@@ -131,7 +131,7 @@ RULES: dict[str, Rule] = {
     # ---- type: the clauses are in wording/findings.py
     # ---- populations
     "CL-150": Rule("age unknown: at most a warning"),
-    "CL-151": Rule("newborn: adult limits are not validated"),
+    "CL-151": Rule("newborn: adult limits are not validated", (SEED,)),
     "CL-152": Rule("infant: adult limits are not validated; severe hypercalcaemia counts"),
     "CL-153": Rule(
         "1 to 12 years: product above {product_child_mg2_dl2} mg2/dL2 with a value above its range for age",

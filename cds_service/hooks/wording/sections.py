@@ -79,7 +79,7 @@ def why_lines(a: Assessment, limits: Limits, criteria: Criteria) -> list[str]:
     ]
     if a.headline != "CL-55" and "CL-55" in a.rules and calcium is not None:
         lines.append(f"Severe hypercalcaemia as well: {calcium_words(calcium)}.")
-    told = [] if is_stale(a) else low_words(a)
+    told = [] if is_stale(a) or a.headline == "CL-151" else low_words(a)
     if told:
         lines.append(" ".join(f"{sentence(words)}." for words in told))
     if a.documented_names:
@@ -173,13 +173,17 @@ def _gap(gap: Gap, a: Assessment) -> str:
     return {
         GapReason.MISSING: f"{name} missing{more}{where}",
         GapReason.STALE: f"{name} stale: last result{when}{old}, too old to judge the present{where}{_not_alone(more)}",
-        GapReason.REFUSED: (
-            f"{name}{when} as it came{more}{where}: unit or value not plausible, not used; consider a repeat"
+        GapReason.REFUSED: f"{name}{when} refused, as it came{more}{_unused(detail)}; consider a repeat{where}",
+        GapReason.UNREADABLE: (
+            f"{name}{when} not interpretable{more}{_unused(detail, 'not used')}; consider a repeat{where}"
         ),
-        GapReason.UNREADABLE: f"{name}{when} not interpretable{more}{where}, not used; consider a repeat",
-        GapReason.PENDING: f"{name}{when} pending (preliminary or registered){more}{where}, not used",
+        GapReason.PENDING: f"{name}{when} pending (preliminary or registered), not used{where}",
         GapReason.NOT_FETCHED: f"{name} could not be read from the record{more}",
     }[gap.reason]
+
+
+def _unused(detail: str, words: str = "unit or value not plausible, not used") -> str:
+    return "" if "not used" in detail else f": {words}"
 
 
 def _not_alone(detail: str) -> str:
@@ -218,6 +222,7 @@ def _advice_words(a: Assessment) -> dict[str, str]:
         else "",
         "when": NEPHROLOGY_TODAY if acute else NEPHROLOGY_DAYS,
         "confirm": "the phosphate" if ARTEFACTS.keys() & set(a.flags) else "the value that was not used",
+        "pth": "" if value_for(a, ("pth_intact",)) else ", with PTH as the first test",
         "missing": listed(missing) if missing else "calcium and phosphate together",
         "protein": ", with protein electrophoresis for the protein gap" if "protein_gap" in a.flags else "",
     }

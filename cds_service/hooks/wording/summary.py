@@ -88,7 +88,7 @@ def _short_cap(rule: str, a: Assessment) -> str:
 
 
 def _above_target(a: Assessment, criteria: Criteria) -> Parts:
-    dialysis = " on dialysis" if a.setting.dialysis is Dialysis.MAINTENANCE else ""
+    dialysis = " (dialysis)" if a.setting.dialysis is Dialysis.MAINTENANCE else ""
     modifiable = [inert(exposure.name, 40) for exposure in a.exposures if exposure.modifiable]
     target = number(criteria.product_warning_mg2_dl2)
     return (
@@ -157,9 +157,8 @@ def _classified(a: Assessment, criteria: Criteria) -> Parts:
         CalcinosisType.MIXED: "mixed type",
     }
     kind = kinds.get(a.risk_pathway, f"fits the {a.risk_pathway} type")
-    gaps = pair_gaps(a)
-    more = f", not settled: {_gap(gaps[0], a)}" if gaps and a.product is None else ""
-    return (f"{name} recorded{beside}: {kind}", more)
+    gaps = _gaps(pair_gaps(a), a) if a.product is None else ""
+    return (f"{name} recorded{beside}: {kind}", f"; {gaps}" if gaps else "")
 
 
 def _missing(a: Assessment, criteria: Criteria) -> Parts:
@@ -168,7 +167,14 @@ def _missing(a: Assessment, criteria: Criteria) -> Parts:
     if a.setting.dialysis is Dialysis.MAINTENANCE:
         recorded = ["dialysis"]
     why = f" ({recorded[0]} recorded)" if recorded else ""
-    return (f"{_gaps(gaps, a) or 'calcium and phosphate do not make a pair'}: {NOT_CALCULATED}", why)
+    return (f"{_gaps(gaps, a) or _unpaired(a)}: {NOT_CALCULATED}", why)
+
+
+def _unpaired(a: Assessment) -> str:
+    """Say that two usable values make no pair, with their dates."""
+    found = (("calcium", value_for(a, CALCIUM)), ("phosphate", value_for(a, ("phosphate",))))
+    dated = [f"{name} of {day(value.measurement.taken)}" for name, value in found if value is not None]
+    return f"{listed(dated)} make no pair" if len(dated) > 1 else "calcium and phosphate make no pair"
 
 
 def _gaps(gaps: Sequence[Gap], a: Assessment) -> str:

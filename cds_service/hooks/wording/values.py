@@ -32,6 +32,7 @@ from cds_service.hooks.wording.write import (
 
 POSITIONS = {Position.LOW: ", low", Position.HIGH: ", high", Position.NORMAL: ", in range", Position.UNKNOWN: ""}
 MOST_ROWS = 16
+MINORS = frozenset({"newborn", "infant", "child", "adolescent"})
 
 
 def value_table(a: Assessment) -> str:
@@ -82,7 +83,7 @@ def product_lines(a: Assessment, criteria: Criteria) -> list[str]:
     p = a.product
     if p is None:
         return []
-    lines = [f"Calcium x phosphate: {product_words(p, criteria, both=True)}{_compared_with(p, criteria)}."]
+    lines = [f"Calcium x phosphate: {product_words(p, criteria, both=True)}{_compared_with(a, p, criteria)}."]
     if p.measured_mg2_dl2 is not None and p.corrected_mg2_dl2 is not None:
         shown = [compared(n, product_limits(criteria)) for n in (p.corrected_mg2_dl2, p.measured_mg2_dl2)]
         kind = "adjusted" if p.calcium.kind == "adjusted" else "corrected"
@@ -95,10 +96,13 @@ def product_lines(a: Assessment, criteria: Criteria) -> list[str]:
     return lines
 
 
-def _compared_with(p: Product, criteria: Criteria) -> str:
+def _compared_with(a: Assessment, p: Product, criteria: Criteria) -> str:
+    """Say where the product lies; adult limits are not held against a child."""
     high, target = criteria.product_critical_mg2_dl2, criteria.product_warning_mg2_dl2
     if p.freshness is Freshness.STALE:
         return ", too old to judge the present"
+    if MINORS & set(a.population):
+        return ""
     if p.value_mg2_dl2 > high:
         return f", above {number(high)}"
     if p.value_mg2_dl2 > target:

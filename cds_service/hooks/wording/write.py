@@ -116,8 +116,8 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 
 def sentence(words: str) -> str:
-    """Make the first letter large; the rest stays."""
-    return words[:1].upper() + words[1:]
+    """Make the first letter large, but not in a name such as eGFR; the rest stays."""
+    return words if words[1:2].isupper() else words[:1].upper() + words[1:]
 
 
 def _trimmed(value: Decimal) -> str:
