@@ -1,0 +1,62 @@
+"""Write the response of every example anew: `python examples/regenerate.py`. Read the differences before you commit.
+
+The requests carry their own clock, and the ids of the cards are made from the name of the example, so that the same
+content gives the same files for ever.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+HERE = Path(__file__).parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE.parent))
+
+from flask.testing import FlaskClient  # noqa: E402
+
+from cds_service.app import create_app  # noqa: E402
+from cds_service.settings import Settings  # noqa: E402
+
+SERVICE = "/cds-services/metastatic-calcification-patient-view"
+
+
+def examples() -> list[Path]:
+    """Return the folders of all examples, by name."""
+    return sorted(path.parent for path in HERE.glob("*/request.json"))
+
+
+def sandbox(name: str) -> FlaskClient:
+    """Return a client of a service in sandbox mode that makes its ids from the name of an example."""
+    app = create_app(
+        Settings(sandbox=True, database_url=""),
+        clock=lambda: datetime(2026, 10, 12, 8, 30, tzinfo=UTC),
+        new_id=lambda: str(uuid5(NAMESPACE_URL, f"urn:calcinosis-cds:example:{name}")),
+    )
+    return app.test_client()
+
+
+def respond(example: Path) -> dict[str, object]:
+    """Return what the service answers to an example.
+
+    Raises: RuntimeError when the answer is not 200.
+    """
+    answer = sandbox(example.name).post(
+        SERVICE, data=(example / "request.json").read_bytes(), content_type="application/json"
+    )
+    if answer.status_code != 200:
+        raise RuntimeError(f"{example.name}: {answer.status_code} {answer.get_data(as_text=True)}")
+    response: dict[str, object] = json.loads(answer.data)
+    return response
+
+
+def main() -> None:
+    """Write all responses."""
+    for example in examples():
+        text = json.dumps(respond(example), indent=2, ensure_ascii=False)
+        (example / "response.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
