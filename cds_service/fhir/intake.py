@@ -24,6 +24,7 @@ _LIST: Final = Decoder(list[Raw])
 _HEAD: Final = Decoder(shapes.Head)
 _RAW_BUNDLE: Final = Decoder(shapes.RawBundle)
 _RAW_ENTRY: Final = Decoder(shapes.RawEntry)
+_OTHER_PATIENT: Final = "the Patient that came is not the patient of the hook"
 _NOTHING_FOUND: Final = frozenset({"not-found", "informational"})
 _TYPE_IN_URL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)(?:\?|/[^/?]*$|$)")
 
@@ -146,8 +147,10 @@ class Intake:
         if patient.id != self._record.patient_id:
             self._record.other_patient = True
             if not answer.kinds:
-                answer.failure = "the Patient that came is not the patient of the hook"
+                answer.failure = _OTHER_PATIENT
             return
+        if answer.failure == _OTHER_PATIENT:
+            answer.failure = None
         answer.kinds.add(Kind.PATIENT)
         self._record.patient = patient
         if url:
@@ -212,7 +215,7 @@ class Intake:
         if note is not None:
             self._record.notes.append(note)
         if isinstance(resource, Unreadable):
-            self._unreadable(answer, resource)
+            self._unreadable(answer, resource, alone=alone)
         elif isinstance(resource, shapes.OperationOutcome):
             self._outcome(answer, resource, alone=alone)
         elif resource is not None:
@@ -239,14 +242,16 @@ class Intake:
                 self._response(answer, entry.response)
         self._frame(answer, bundle.link, bundle.total, bool(bundle.entry))
 
-    def _unreadable(self, answer: Answer, resource: Unreadable) -> None:
+    def _unreadable(self, answer: Answer, resource: Unreadable, *, alone: bool = False) -> None:
         self._record.unreadable.append(resource)
         self._record.notes.append(f"{resource.reference}: not used: {resource.reason}")
         kind = KIND_OF.get(resource.type)
-        if kind is not None:
-            answer.kinds.add(kind)
         if kind is Kind.PATIENT:
             answer.failure = "the Patient is not readable"
+        elif kind is not None:
+            answer.kinds.add(kind)
+        elif alone:
+            answer.failure = "no FHIR resource"
 
 
 def _is_bundle(raw: Raw) -> bool:

@@ -29,8 +29,8 @@ from cds_service.fhir.shapes import (
 
 T = TypeVar("T")
 
-# ValidationError is a DecodeError; nesting deeper than the interpreter allows is a RecursionError.
-UNREADABLE: Final = (DecodeError, RecursionError)
+# What decoding raises: msgspec's own (ValidationError is a DecodeError), broken UTF-8, nesting without end.
+UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Part(Generic[T]):

@@ -14,7 +14,9 @@ from tests import builders
 NOW = datetime(2026, 10, 12, 10, 30, tzinfo=timezone(timedelta(hours=2)))
 
 
-def facts(catalog: Catalog, *resources: Mapping[str, Any], encounter_id: str | None = None, **keys: Any) -> PatientFacts:
+def facts(
+    catalog: Catalog, *resources: Mapping[str, Any], encounter_id: str | None = None, **keys: Any
+) -> PatientFacts:
     """The facts of a complete prefetch with these resources."""
     record = gather(builders.prefetch(*resources, **keys), builders.PATIENT, encounter_id)
     return read_facts(record, catalog, NOW)

@@ -39,7 +39,8 @@ def test_a_json_number_keeps_its_decimal_text(text: bytes, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"1e400", b"1e99", b"9" * 5000, b"NaN", b'"NaN"', b"true", b"{}", b"[9]", b'"9.1 mg/dL"', b'"1e5"', b"null"]
+    "text",
+    [b"1e400", b"1e99", b"9" * 5000, b"NaN", b'"NaN"', b"true", b"{}", b"[9]", b'"9.1 mg/dL"', b'"1e5"', b"null"],
 )
 def test_what_is_no_plausible_number_is_not_read_as_one(text: bytes) -> None:
     assert number(msgspec.Raw(text)) is None
@@ -220,7 +221,11 @@ def test_a_result_in_words_counts_by_its_coded_interpretation(catalog: Catalog, 
         {},
         {"valueQuantity": {"unit": "mg/dL"}},
         {"valueQuantity": {"value": None, "unit": "mg/dL"}},
-        {"dataAbsentReason": concept(coding("http://terminology.hl7.org/CodeSystem/data-absent-reason", "not-performed"))},
+        {
+            "dataAbsentReason": concept(
+                coding("http://terminology.hl7.org/CodeSystem/data-absent-reason", "not-performed")
+            )
+        },
         {"valueSampledData": {"data": "1 2 3"}},
         {"valueString": "  "},
     ],
@@ -290,9 +295,7 @@ def test_one_limit_alone_is_a_range(catalog: Catalog) -> None:
     ],
 )
 def test_the_coded_interpretation_is_a_position(catalog: Catalog, system: str, code: str, position: Position) -> None:
-    found = only_measurement(
-        catalog, observation("calcium", "9 mg/dL", interpretation=[concept(coding(system, code))])
-    )
+    found = only_measurement(catalog, observation("calcium", "9 mg/dL", interpretation=[concept(coding(system, code))]))
     assert found.interpretation is position
 
 
