@@ -23,7 +23,10 @@ class Tier(StrEnum):
     @property
     def rank(self) -> int:
         """Order of severity, none first."""
-        return list(Tier).index(self)
+        return _SEVERITY[self]
+
+
+_SEVERITY = {tier: rank for rank, tier in enumerate(Tier)}
 
 
 class CalcinosisType(StrEnum):

@@ -4,6 +4,7 @@ Knows: how to look into the facts, which range applies, who is adult, child or o
 Must not know: tiers or causes. Longer than 300 lines because it is the one object that every rule asks.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -94,19 +95,23 @@ class Chart:
         return cls(facts, knowledge, now.astimezone(UTC), now.date())
 
     @cached_property
-    def _by_input(self) -> dict[tuple[str, ...], tuple[Measurement, ...]]:
-        groups: dict[str, list[Measurement]] = {}
+    def _by_input(self) -> dict[str, tuple[Measurement, ...]]:
+        groups: dict[str, list[Measurement]] = defaultdict(list)
         for measurement in self.facts.measurements:
-            groups.setdefault(measurement.input, []).append(measurement)
-        return {(name,): newest_first(found) for name, found in groups.items()}
+            groups[measurement.input].append(measurement)
+        return {name: newest_first(found) for name, found in groups.items()}
+
+    @cached_property
+    def _merged(self) -> dict[tuple[str, ...], tuple[Measurement, ...]]:
+        return {}
 
     def results(self, *inputs: str) -> tuple[Measurement, ...]:
         """Return the results of these inputs, newest first."""
-        known = self._by_input.get(inputs)
+        if len(inputs) == 1:
+            return self._by_input.get(inputs[0], ())
+        known = self._merged.get(inputs)
         if known is None:
-            parts = [found for name in inputs if (found := self._by_input.get((name,)))]
-            known = newest_first([m for part in parts for m in part]) if len(parts) > 1 else parts[0] if parts else ()
-            self._by_input[inputs] = known
+            known = self._merged[inputs] = newest_first([m for name in inputs for m in self._by_input.get(name, ())])
         return known
 
     @cached_property
@@ -232,9 +237,17 @@ class Chart:
 
     # ---- findings
 
+    @cached_property
+    def _by_concept(self) -> dict[str, list[Finding]]:
+        groups: dict[str, list[Finding]] = defaultdict(list)
+        for finding in self.facts.findings:
+            groups[finding.concept].append(finding)
+        return dict(groups)
+
     def active(self, *concepts: str) -> tuple[Finding, ...]:
         """Return active, unsuspected findings of these concepts, of any specificity."""
-        return tuple(f for f in self.facts.findings if f.concept in concepts and f.active and not f.suspected)
+        known = self._by_concept
+        return tuple(f for name in concepts if name in known for f in known[name] if f.active and not f.suspected)
 
     def has(self, *concepts: str) -> bool:
         """Tell whether one of these concepts is recorded as active."""
@@ -242,7 +255,7 @@ class Chart:
 
     def stated(self, concept: str) -> tuple[Finding, ...]:
         """Return the findings that state a concept by themselves: active, or history where history counts."""
-        return tuple(f for f in self.facts.findings if f.concept == concept and states(f))
+        return tuple(f for f in self._by_concept.get(concept, ()) if states(f))
 
     @cached_property
     def transplants(self) -> dict[str, tuple[str, ...]]:

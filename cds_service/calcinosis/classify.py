@@ -47,6 +47,10 @@ from cds_service.calcinosis.tier import (
     value_rulings,
 )
 
+MARK_ORDER = {mark: number for number, mark in enumerate(Mark)}
+COSTLY_MARKS = frozenset(
+    (*ARTEFACT_GUARDS, Mark.CALCIUM_DISCORDANT, Mark.STRADDLE, Mark.TIME_UNCERTAIN, Mark.INCOMPLETE_DATA)
+)
 PAIR_RULES = {"A": "CL-30", "B": "CL-31", "C": "CL-32"}
 CONTEXT_INPUTS = (
     Input.IONIZED_CALCIUM,
@@ -251,7 +255,7 @@ def _assemble(
         weaknesses=weaknesses,
         product=None if shown is None else shown.product,
         trend=trend,
-        flags=tuple(mark for mark in Mark if mark in flags),
+        flags=tuple(sorted(flags, key=MARK_ORDER.__getitem__)),
         gaps=gaps,
         risk_factors=factors,
         exposures=exposures(chart),
@@ -285,8 +289,7 @@ def _context_values(chart: Chart) -> tuple[Value, ...]:
 
 def _weaknesses(chart: Chart, judged: Judged, picture: Picture, flags: frozenset[Mark]) -> tuple[str, ...]:
     """Return what cost confidence (section 6, confidence scale)."""
-    costly = (*ARTEFACT_GUARDS, Mark.CALCIUM_DISCORDANT, Mark.STRADDLE, Mark.TIME_UNCERTAIN, Mark.INCOMPLETE_DATA)
-    words = [str(mark) for mark in Mark if mark in costly and mark in flags]
+    words = [str(mark) for mark in sorted(COSTLY_MARKS & flags, key=MARK_ORDER.__getitem__)]
     if judged.result is not None:
         product = judged.result.product
         if product.pair_class != "A":
