@@ -12,7 +12,9 @@ INSTANCE = "7d4c0cf2-6f2b-4a0e-9a53-0c7b9f3c9a10"
 Json = dict[str, object]
 
 
-def result(code: str, value: float, unit: str = "mg/dL", *, number: str = "o1", patient: str = "x1", **more: object) -> Json:
+def result(
+    code: str, value: float, unit: str = "mg/dL", *, number: str = "o1", patient: str = "x1", **more: object
+) -> Json:
     """A final laboratory result of the same morning."""
     return {
         "resourceType": "Observation",

@@ -150,7 +150,7 @@ def _note(parts: Parts, visit: _Visit) -> None:
         headline=assessment.headline if assessment else None,
         rules=assessment.rules if assessment else (),
         cards=len(visit.decision.cards) if visit.decision else 0,
-        gaps=Counter(gap.reason.value for gap in assessment.gaps) if assessment else {},
+        gaps=dict(Counter(gap.reason.value for gap in assessment.gaps)) if assessment else {},
         read_ms=_ms(read_at - visit.started),
         decide_ms=_ms(decided_at - read_at),
         answer_ms=_ms(ended - decided_at),

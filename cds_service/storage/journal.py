@@ -88,8 +88,9 @@ class Journal:
         """Start the thread with the first record, so that it lives in the process that serves and not in its parent."""
         with self._start:
             if self._writer is None:
-                # not a daemon: the interpreter waits for it, and it ends when the main thread has
-                self._writer = threading.Thread(target=self._write_until_closed, name="journal")
+                # Not a daemon, said outright: a thread that a foreign server thread starts would be one. So the
+                # interpreter waits for it at its end, and it notices that the main thread is done.
+                self._writer = threading.Thread(target=self._write_until_closed, name="journal", daemon=False)
                 self._writer.start()
 
     def _write_until_closed(self) -> None:

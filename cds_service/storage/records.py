@@ -6,7 +6,7 @@ Must not know: databases; so that it can be used with the journal off.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 _NOT_LOGGED = ("at", "hook", "rules", "headline", "content_digest")
@@ -40,11 +40,11 @@ class DecisionRecord:
 
     def as_row(self) -> dict[str, object]:
         """All fields, for the journal."""
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def as_log(self) -> dict[str, object]:
         """The fields that a log line shows; the log has its own time."""
-        return {name: value for name, value in asdict(self).items() if name not in _NOT_LOGGED}
+        return {name: value for name, value in self.as_row().items() if name not in _NOT_LOGGED}
 
 
 def hashed(hook_instance: str) -> str:

@@ -1,0 +1,235 @@
+"""Nothing that identifies a person leaves by a log, the journal, an error or standard output.
+
+Every identifier of the calls below holds a sentinel; all that comes out, on success and on every failure, is searched.
+"""
+
+import ast
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from cds_service.app import create_app
+from cds_service.hooks import routes
+from cds_service.logs import JsonLines
+from cds_service.settings import read_settings
+from cds_service.storage.journal import Journal
+from cds_service.terminology.catalog import Catalog
+from tests.calls import CLOCK, EXPLAIN, PATIENT_VIEW, bundle, calcium, call, patient, phosphate, prefetch
+from tests.conftest import NOW
+
+PACKAGE = Path(__file__).parents[1] / "cds_service"
+SENTINEL = "zq7sentinel"
+TOKEN = f"{SENTINEL}-token"
+PATIENT = f"{SENTINEL}-patient"
+INSTANCE = "7d4c0cf2-6f2b-4a0e-9a53-0c7b9f3c9a10"
+VALUE = 10.6173
+SERVER = f"https://ehr.example.org/{SENTINEL}"
+AUTHORIZATION = {
+    "access_token": TOKEN,
+    "token_type": "Bearer",
+    "expires_in": 300,
+    "scope": "patient/*.read",
+    "subject": f"{SENTINEL}-subject",
+}
+LEAKS = (SENTINEL, INSTANCE, str(VALUE), "Mrs Doe", "1960-04-01")
+
+
+def marked_call(**changes: object) -> dict[str, object]:
+    """A call in which whatever could identify someone holds a sentinel."""
+    person = patient(PATIENT, name=[{"text": f"Mrs Doe {SENTINEL}"}], identifier=[{"value": f"{SENTINEL}-mrn"}])
+    observations = (calcium(VALUE, patient=PATIENT, note=[{"text": SENTINEL}]), phosphate(7.5, patient=PATIENT))
+    condition = {
+        "resourceType": "Condition",
+        "id": f"{SENTINEL}-c1",
+        "code": {"coding": [{"system": SENTINEL, "code": SENTINEL}], "text": f"of {SENTINEL}"},
+        "subject": {"reference": f"Patient/{PATIENT}", "display": "Mrs Doe"},
+    }
+    body = call(
+        context={"userId": f"Practitioner/{SENTINEL}", "patientId": PATIENT, "encounterId": f"{SENTINEL}-e1"},
+        fhirServer=SERVER,
+        fhirAuthorization=AUTHORIZATION,
+        prefetch={
+            **prefetch(*observations),
+            "patient": person,
+            "conditions": bundle(condition),
+            SENTINEL: {"a": SENTINEL},
+        },
+        **changes,
+    )
+    return {name: value for name, value in body.items() if value is not ...}
+
+
+def replaced(**changes: object) -> bytes:
+    return json.dumps(marked_call() | changes).encode()
+
+
+def context(**changes: object) -> dict[str, object]:
+    return {"userId": f"Practitioner/{SENTINEL}", "patientId": PATIENT} | changes
+
+
+FAILURES: dict[str, bytes] = {
+    "not JSON": replaced()[:-1],
+    "bad UTF-8": replaced().replace(b"Mrs", b"\xff"),
+    "wrong type": replaced(hookInstance=[SENTINEL]),
+    "wrong hook": replaced(hook=f"{SENTINEL} order"),
+    "bad instance": replaced(hookInstance=SENTINEL),
+    "bad user": replaced(context=context(userId=SENTINEL)),
+    "bad patient": replaced(context=context(patientId=f"Patient/{PATIENT}")),
+    "bad encounter": replaced(context=context(encounterId=f"a b {SENTINEL}")),
+    "bad clock": replaced(extension={CLOCK: SENTINEL}),
+    "bad explain": replaced(extension={EXPLAIN: SENTINEL}),
+    "token without server": replaced(fhirServer=None),
+    "bad server": replaced(fhirServer=f"ftp://{SENTINEL}"),
+    "bad token": replaced(fhirAuthorization=AUTHORIZATION | {"access_token": f"{TOKEN} {TOKEN}"}),
+    "token of a wrong type": replaced(fhirAuthorization=AUTHORIZATION | {"access_token": [TOKEN]}),
+    "half a token": replaced(fhirAuthorization={"access_token": TOKEN}),
+    "no data": replaced(prefetch={}),
+    "failed data": replaced(
+        prefetch={
+            "patient": {"resourceType": "OperationOutcome", "issue": [{"code": "login", "diagnostics": SENTINEL}]}
+        }
+    ),
+    "another patient": replaced(context=context(patientId=f"{SENTINEL}-other")),
+}
+
+
+class Heard(logging.Handler):
+    """Keeps every record of every logger as the line that is written and as all that the record carries."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.lines: list[str] = []
+        self.carried: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(JsonLines().format(record))
+        if record.name.startswith("cds_service"):
+            self.carried.append(repr(record.__dict__))
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    handler, root = Heard(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(f"sqlite:///{tmp_path}/journal.sqlite3")
+
+
+@pytest.fixture
+def app(catalog: Catalog, journal: Journal) -> Flask:
+    settings = read_settings({}, sandbox=True, database_url="")
+    return create_app(settings, clock=lambda: NOW, catalog=catalog, journal=journal)
+
+
+def leaks(text: str) -> list[str]:
+    return [leak for leak in LEAKS if leak.lower() in text.lower()]
+
+
+def test_an_answer_with_a_card_leaves_no_trace_of_the_patient(
+    client: FlaskClient, journal: Journal, tmp_path: Path, heard: Heard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = client.post(PATIENT_VIEW, data=replaced(), content_type="application/json")
+    assert answer.status_code == 200
+    assert answer.get_json()["cards"]
+    journal.close()
+    kept = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir())).decode("latin-1")
+    assert "CL-50" in kept
+    assert heard.lines
+    printed = "".join(capfd.readouterr())
+    assert leaks(kept + "".join(heard.lines + heard.carried) + printed) == []
+
+
+def test_the_token_is_in_no_answer(client: FlaskClient) -> None:
+    answer = client.post(PATIENT_VIEW, data=replaced(), content_type="application/json")
+    assert TOKEN not in answer.text
+    assert f"{SENTINEL}-subject" not in answer.text
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_refusal_repeats_nothing_that_identifies(
+    client: FlaskClient,
+    journal: Journal,
+    tmp_path: Path,
+    heard: Heard,
+    capfd: pytest.CaptureFixture[str],
+    failure: str,
+) -> None:
+    answer = client.post(PATIENT_VIEW, data=FAILURES[failure], content_type="application/json")
+    assert answer.status_code in {400, 412}
+    assert answer.get_json()["resourceType"] == "OperationOutcome"
+    journal.close()
+    kept = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir())).decode("latin-1")
+    printed = "".join(capfd.readouterr())
+    assert leaks(answer.text + kept + "".join(heard.lines + heard.carried) + printed) == []
+
+
+def test_our_own_mistake_tells_its_place_but_no_message(
+    client: FlaskClient,
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+    heard: Heard,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError(f"cannot read {PATIENT}: {VALUE}")
+
+    monkeypatch.setattr(routes, "decide", broken)
+    answer = client.post(PATIENT_VIEW, data=replaced(), content_type="application/json")
+    journal.close()
+    assert answer.status_code == 500
+    assert any('"event":"failure"' in line and '"error":"ValueError"' in line for line in heard.lines)
+    assert leaks(answer.text + "".join(heard.lines + heard.carried) + "".join(capfd.readouterr())) == []
+
+
+def test_words_of_other_libraries_are_not_logged(heard: Heard) -> None:
+    logging.getLogger("urllib3.connectionpool").warning("Retrying: /Observation?patient=%s", PATIENT)
+    (line,) = heard.lines
+    assert json.loads(line)["event"] == "urllib3.connectionpool"
+    assert leaks(line) == []
+
+
+def test_fields_that_are_not_on_the_list_are_not_logged(heard: Heard) -> None:
+    logging.getLogger("cds_service.x").error(
+        "slip", extra={"patient": PATIENT, "tier": "info"}, exc_info=ValueError(PATIENT)
+    )
+    (line,) = heard.lines
+    assert (json.loads(line)["tier"], leaks(line)) == ("info", [])
+
+
+def test_the_search_would_notice_a_leak(heard: Heard) -> None:
+    logging.getLogger("cds_service.x").error(f"patient {PATIENT}")
+    assert leaks("".join(heard.lines)) == [SENTINEL]
+    assert leaks(json.dumps(marked_call())) == list(LEAKS)
+
+
+def log_calls(package: Path) -> Iterator[tuple[str, ast.Call]]:
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in {"debug", "info", "warning", "error", "critical", "exception", "log"}
+                and getattr(node.func.value, "id", "") in {"log", "logger", "logging"}
+            ):
+                yield f"{path.name}:{node.lineno}", node
+
+
+def test_every_log_message_is_a_constant_text_without_arguments() -> None:
+    found = list(log_calls(PACKAGE))
+    assert found
+    for place, node in found:
+        assert [type(argument) for argument in node.args] == [ast.Constant], place
+        assert {keyword.arg for keyword in node.keywords} <= {"extra"}, place
