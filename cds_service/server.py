@@ -5,8 +5,11 @@ Must not know: what the service answers.
 """
 
 import shlex
+import signal
 import socket
+import sys
 from collections.abc import Callable
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +62,9 @@ class _Loader:
         self.app: Flask | None = None
 
     def __call__(self, _target: str) -> Flask:
+        if parent_process() is not None and sys.platform != "win32":
+            # Ctrl-C reaches the whole group; the parent ends its workers, and one that is told twice may never end
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         if self.app is None:
             logs.configure(self.settings.log_level)
             self.app = create_app(self.settings)
