@@ -126,6 +126,11 @@ def low_words(assessment: Assessment) -> list[str]:
     return told
 
 
+def is_in_words(gap: Gap) -> bool:
+    """Tell whether the laboratory gave the result in words only, so that it may be known but cannot be multiplied."""
+    return gap.reason is GapReason.MISSING and "in words only" in gap.detail
+
+
 def is_stale(assessment: Assessment) -> bool:
     """Tell whether the only product is too old to speak for the present."""
     return assessment.product is not None and assessment.product.freshness is Freshness.STALE

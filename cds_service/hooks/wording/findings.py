@@ -127,8 +127,8 @@ ARTEFACTS: dict[str, str] = {
 """Short reasons to confirm a phosphate, for the summary (CL-27)."""
 
 POPULATIONS: dict[str, str] = {
-    "adolescent": "Adolescent: limit for 13 to 17 years (K/DOQI 2005); consider paediatric nephrology.",
-    "child": "Child: limit for 1 to 12 years (K/DOQI 2005); consider paediatric nephrology.",
+    "adolescent": "Adolescent: the limit for 13 to 17 years (K/DOQI 2005) counts; consider paediatric nephrology.",
+    "child": "Child: the limit for 1 to 12 years (K/DOQI 2005) counts; consider paediatric nephrology.",
     "infant": "Infant: adult thresholds are not validated in infants.",
     "newborn": "Newborn: adult thresholds are not validated in newborns.",
     "age-unknown": "Age unknown: adult thresholds were used.",

@@ -33,7 +33,9 @@ REASONS: dict[str, str] = {
         "Calcium is at or above {calcium_moderate_mg_dl} mg/dL ({calcium}); the product alone would not show it. A "
         "product below {product_critical_mg2_dl2} mg2/dL2 does not rule out calcification."
     ),
-    "CL-57": "One of calcium and phosphate is markedly raised and the other is not usable, so the product is unknown.",
+    "CL-57": (
+        "One of calcium and phosphate is markedly raised, the other is not usable with it: the product is unknown."
+    ),
     "CL-58": "A calcifying disease is on the record.",
     "CL-59": "Calcinosis is on the record; this card sorts its type from the values and causes on the record.",
     "CL-60": (

@@ -19,6 +19,7 @@ from cds_service.hooks.wording.facts import (
     calcium_words,
     cause_name,
     is_hypocalcaemic,
+    is_in_words,
     is_stale,
     low_words,
     pair_gaps,
@@ -43,6 +44,7 @@ from cds_service.hooks.wording.write import age, day, inert, listed, number, sen
 Limits = Mapping[str, str]
 MOST_CAUSES, MOST_REFERENCES = 6, 3
 NO_PRODUCT = "Calcium x phosphate cannot be calculated; this is not a normal result."
+FROM_WORDS = "Calcium x phosphate cannot be calculated from words."
 NO_CURRENT_PRODUCT = "A present calcium x phosphate cannot be calculated; this is not a normal result."
 
 
@@ -157,7 +159,8 @@ def gap_lines(a: Assessment) -> list[str]:
     told = {gap.analyte for gap in a.gaps if gap.reason is not GapReason.MISSING}
     lines = [_gap(gap, a) for gap in a.gaps if gap.reason is not GapReason.MISSING or gap.analyte not in told]
     if a.gaps and (a.product is None or is_stale(a)):
-        lines.append(NO_CURRENT_PRODUCT if is_stale(a) else NO_PRODUCT)
+        words = all(is_in_words(gap) for gap in pair_gaps(a)) and bool(pair_gaps(a))
+        lines.append(NO_CURRENT_PRODUCT if is_stale(a) else FROM_WORDS if words else NO_PRODUCT)
     return lines
 
 
@@ -171,7 +174,7 @@ def _gap(gap: Gap, a: Assessment) -> str:
     old = "" if gap.taken is None else f", {age(gap.taken, a.evaluated_at)} old"
     more = f": {detail}" if detail else ""
     return {
-        GapReason.MISSING: f"{name} missing{more}{where}",
+        GapReason.MISSING: f"{name} {detail if is_in_words(gap) else 'missing' + more}{where}",
         GapReason.STALE: f"{name} stale: last result{when}{old}, too old to judge the present{where}{_not_alone(more)}",
         GapReason.REFUSED: f"{name}{when} refused, as it came{more}{_unused(detail)}; consider a repeat{where}",
         GapReason.UNREADABLE: (

@@ -15,6 +15,7 @@ from cds_service.hooks.wording.facts import (
     analyte,
     calcium_words,
     cause_name,
+    is_in_words,
     later_day,
     pair_gaps,
     product_words,
@@ -127,7 +128,8 @@ def _hypercalcaemia(a: Assessment, criteria: Criteria) -> Parts:
 def _partner(a: Assessment, criteria: Criteria) -> Parts:
     present = value_for(a, ("phosphate",)) or value_for(a, (*CALCIUM, *IONIZED))
     gaps = pair_gaps(a)
-    if present is None:
+    both = value_for(a, ("phosphate",)) and value_for(a, CALCIUM)
+    if present is None or (both and not gaps):
         return _missing(a, criteria)
     name = "phosphate" if present.measurement.input == "phosphate" else "calcium"
     other = "calcium" if name == "phosphate" else "phosphate"
@@ -145,12 +147,13 @@ def _calcifying(a: Assessment, criteria: Criteria) -> Parts:
 
 
 def _classified(a: Assessment, criteria: Criteria) -> Parts:
-    name = cause_name(a.documented_names[0]) if a.documented_names else "calcinosis"
-    fitting = [c for c in a.causes if c.basis is Basis.RECORDED and c.type is not CalcinosisType.METASTATIC]
-    if a.risk_pathway is CalcinosisType.METASTATIC:
-        fitting = [c for c in a.causes if c.basis is Basis.RECORDED and c.type is CalcinosisType.METASTATIC]
-    names = [cause for c in fitting if (cause := cause_name(c.name)) != name]
-    beside = f" with {names[0]}" if names else ""
+    documented = [cause_name(name) for name in a.documented_names] or ["calcinosis"]
+    metastatic = a.risk_pathway is CalcinosisType.METASTATIC
+    recorded = [c for c in a.causes if c.basis is Basis.RECORDED]
+    causes = [cause_name(c.name) for c in recorded if (c.type is CalcinosisType.METASTATIC) is metastatic]
+    name = next((name for name in documented if name in causes), documented[0])
+    others = [cause for cause in causes if cause not in documented]
+    beside = f" with {listed(others[:2])}" if others else ""
     kinds = {
         CalcinosisType.UNDETERMINED: "type undetermined",
         CalcinosisType.NONE: "type not judged",
@@ -194,7 +197,7 @@ def _gap(gap: Gap, a: Assessment, name: str = "") -> str:
     since = "" if gap.taken is None else f" since {day(gap.taken)}"
     old = "" if gap.taken is None else f" ({age(gap.taken, a.evaluated_at)} old)"
     return {
-        GapReason.MISSING: f"{name} missing{since}",
+        GapReason.MISSING: f"{name}{when} in words only" if is_in_words(gap) else f"{name} missing{since}",
         GapReason.STALE: f"last {name}{when}{old}",
         GapReason.REFUSED: f"{name}{when} refused as not plausible",
         GapReason.UNREADABLE: f"{name}{when} not readable",
