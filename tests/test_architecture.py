@@ -24,11 +24,23 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
 # what one module may have besides its layer
 BESIDES: dict[str, set[str]] = {
     "fhir/client.py": {"requests", "urllib3"},
+    "fhir/validate.py": {"pydantic"},  # the errors of fhir.resources
     "hooks/routes.py": {"flask"},
     "hooks/errors.py": {"flask", "werkzeug", "fhir"},
 }
 # the standard library that the clinical core may use
-CORE_STDLIB = {"bisect", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "itertools", "math", "typing"}
+CORE_STDLIB = {
+    "bisect",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "functools",
+    "itertools",
+    "math",
+    "typing",
+}
 # modules of the root see all layers; nothing below imports them
 ROOT = {
     "__init__": set(),
@@ -183,7 +195,7 @@ def test_a_planted_import_is_noticed(tmp_path: Path, module: str, line: str, fau
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     with (copy / module).open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
-    assert import_faults(copy) == [fault]
+    assert set(import_faults(copy)) - set(import_faults(PACKAGE)) == {fault}
 
 
 @pytest.mark.parametrize(
@@ -201,4 +213,5 @@ def test_a_planted_look_outside_is_noticed(tmp_path: Path, line: str, fault: str
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     with (copy / "hooks" / "decide.py").open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
-    assert [found.partition(" ")[2] for found in world_faults(copy)] == [fault]
+    new = set(world_faults(copy)) - set(world_faults(PACKAGE))
+    assert {found.partition(" ")[2] for found in new} == {fault}
