@@ -1,7 +1,7 @@
 """The smallest valid FHIR R4 resources, as dictionaries; a test states only what it is about.
 
-observation("phosphate", "7.1 mg/dL", at="2026-10-12T07:30:00+02:00"); any field can be added or replaced by keyword, and is
-left out with ... (Ellipsis).
+observation("phosphate", "7.1 mg/dL", at="2026-10-12T07:30:00+02:00"); any field can be added or replaced by keyword,
+and is left out with ... (Ellipsis).
 """
 
 import re

@@ -8,6 +8,7 @@ Must not know: HTTP (client.py), codes, clinical meaning.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
+from urllib.parse import quote
 
 from msgspec import Raw
 
@@ -119,12 +120,12 @@ def _complete(
     if not queries:
         return
     by_key = {each.key: each for each in answers}
-    kinds = {each.key: each.kind for each in wanted}
+    by_name = {each.key: each for each in wanted}
     for fetched in fetch.read(queries):
         key = fetched.query.key
         answer = by_key.get(key)
         if answer is None:
-            answer = Answer(key, kinds.get(key))
+            answer = Answer(key, by_name[key].kind)
             answers.append(answer)
         answer.failure, answer.next_page = None, None
         for page in fetched.pages:
@@ -133,20 +134,17 @@ def _complete(
         if fetched.failure is not None:
             answer.failure = fetched.failure
         if fetched.pages:
-            record.fetched.append(_told(fetched.query, record))
+            record.fetched.append(_told(fetched.query, by_name))
 
 
 def _filled(query: str, record: PatientRecord) -> str:
-    filled = query.replace("{{context.patientId}}", record.patient_id)
-    return filled.replace("{{context.encounterId}}", record.encounter_id or "")
+    filled = query.replace("{{context.patientId}}", quote(record.patient_id, safe=""))
+    return filled.replace("{{context.encounterId}}", quote(record.encounter_id or "", safe=""))
 
 
-def _told(query: Query, record: PatientRecord) -> str:
-    """The query for dataSources, without ids."""
-    if query.follow:
-        return f"{query.key} (further pages)"
-    text = query.text.replace(record.patient_id, "{{context.patientId}}")
-    return text.replace(record.encounter_id, "{{context.encounterId}}") if record.encounter_id else text
+def _told(query: Query, wanted: Mapping[str, Wanted]) -> str:
+    """The query for dataSources: the template, without ids."""
+    return f"{query.key} (further pages)" if query.follow else wanted[query.key].query
 
 
 # ---- what lacks

@@ -25,8 +25,10 @@ def test_a_procedure_is_an_event_with_its_times(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(
     ("status", "count"),
-    [("completed", 1), ("in-progress", 1), (..., 1), ("unknown", 1), ("not-done", 0), ("entered-in-error", 0)]
-    + [("preparation", 0), ("stopped", 0), ("aborted", 0)],
+    [
+        *(("completed", 1), ("in-progress", 1), (..., 1), ("unknown", 1), ("not-done", 0), ("entered-in-error", 0)),
+        *(("preparation", 0), ("stopped", 0), ("aborted", 0)),
+    ],
 )
 def test_only_what_was_done_or_is_under_way_counts(catalog: Catalog, status: Any, count: int) -> None:
     assert len(facts(catalog, procedure(status=status)).events) == count

@@ -1,0 +1,177 @@
+"""Reads from the EHR's FHIR server over HTTP: GET only, with the token of one call, within one deadline.
+
+Knows: paging on the same origin, limits of pages, bytes and time, failures in a few words without addresses or ids.
+Must not know: what the resources mean; which server may be asked: the caller compares it with its list (is_allowed).
+
+The time-outs of requests count for each read of the socket: a server that drips a byte now and then would hold a call
+for ever. So bodies are read as they come (read1), with a look at the deadline in between.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from cds_service.fhir import parts
+from cds_service.fhir.gather import Fetched, Query
+from cds_service.fhir.shapes import RawBundle
+
+# small, so that a compressed body cannot unfold far beyond the limit at once
+_CHUNK: Final = 16 * 1024
+_TOO_LATE: Final = "no answer in time"
+_FRAME: Final = parts.Part(RawBundle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long and how much may be read. total_s counts for all queries of a call together; bytes for each query."""
+
+    total_s: float = 8.0
+    connect_s: float = 2.0
+    read_s: float = 5.0
+    pages: int = 20
+    bytes: int = 32 * 1024 * 1024
+    side_by_side: int = 6
+
+
+class FhirServer:
+    """A Fetch over HTTP for one call.
+
+    session: shared by calls (new_session); it holds connections and nothing else.
+    token: the bearer token of this call, None for an open server; it goes into the header of each read, nowhere else.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None,
+        session: requests.Session,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base = base_url.rstrip("/") + "/"
+        self._headers = {"Accept": "application/fhir+json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._session = session
+        self._limits = limits or Limits()
+        self._clock = clock
+
+    def read(self, queries: Sequence[Query]) -> Sequence[Fetched]:
+        """Answer all queries side by side; what is not there at the deadline is a failure."""
+        deadline = self._clock() + self._limits.total_s
+        pool = ThreadPoolExecutor(max(1, min(self._limits.side_by_side, len(queries))), "fhir-read")
+        try:
+            running = {pool.submit(self._answer, query, deadline): query for query in queries}
+            done, late = wait(running, timeout=self._limits.total_s)
+            return [*(each.result() for each in done), *(Fetched(running[each], (), _TOO_LATE) for each in late)]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, query: Query, deadline: float) -> Fetched:
+        """All pages of one query."""
+        pages: list[bytes] = []
+        room = self._limits.bytes
+        address: str | None = query.text if query.follow else urljoin(self._base, query.text.lstrip("/"))
+        try:
+            while address is not None:
+                if len(pages) == self._limits.pages:
+                    return Fetched(query, pages, f"more than {self._limits.pages} pages")
+                if not _same_origin(address, self._base):
+                    return Fetched(query, pages, "the next page lies on another server")
+                page = self._get(address, deadline, room)
+                pages.append(page)
+                room -= len(page)
+                address = _next_page(page, address)
+        except _Failed as problem:
+            return Fetched(query, pages, str(problem))
+        return Fetched(query, pages)
+
+    def _get(self, address: str, deadline: float, room: int) -> bytes:
+        left = deadline - self._clock()
+        if left <= 0:
+            raise _Failed(_TOO_LATE)
+        timeouts = (min(self._limits.connect_s, left), min(self._limits.read_s, left))
+        try:
+            with self._session.get(
+                address, headers=self._headers, timeout=timeouts, allow_redirects=False, stream=True
+            ) as response:
+                if response.status_code != requests.codes.ok:
+                    raise _Failed(f"the FHIR server answered with status {response.status_code}")
+                return self._body(response, deadline, room)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as problem:
+            raise _Failed(_TOO_LATE) from problem
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
+            raise _Failed("no connection, or it broke off") from problem
+
+    def _body(self, response: requests.Response, deadline: float, room: int) -> bytes:
+        """The body, read as it comes. read1 gives what is there; read would wait for a full chunk."""
+        body = bytearray()
+        while True:
+            chunk = response.raw.read1(_CHUNK, decode_content=True)
+            body += chunk
+            if len(body) > room:
+                raise _Failed("more data than this service reads")
+            if not chunk:
+                return bytes(body)
+            if self._clock() > deadline:
+                raise _Failed(_TOO_LATE)
+
+
+class _Failed(Exception):
+    """Why a read came to nothing, in words without addresses or ids."""
+
+
+def new_session(connections: int = 16, verify: bool | str = True) -> requests.Session:
+    """A session for many calls: pooled connections, no cookies, no retries, nothing from the environment.
+
+    Without trust_env no .netrc can replace the token. verify: False is for tests only; a path names a CA bundle.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = verify
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=0))
+    return session
+
+
+def is_allowed(base_url: str, allowed: Iterable[str]) -> bool:
+    """Whether a server named by a request is, or lies under, one of the allowed base URLs."""
+    try:
+        asked = urlsplit(base_url)
+        if asked.username or asked.password or asked.query or asked.fragment or ".." in asked.path:
+            return False
+        return any(_same_origin(base_url, each) and _under(asked.path, urlsplit(each).path) for each in allowed)
+    except ValueError:
+        return False
+
+
+def _under(path: str, root: str) -> bool:
+    return (path.rstrip("/") + "/").startswith(root.rstrip("/") + "/")
+
+
+def _same_origin(address: str, base: str) -> bool:
+    """Same scheme, host and port."""
+    try:
+        one, other = urlsplit(address), urlsplit(base)
+        ports = {"https": 443, "http": 80}
+        return (one.scheme, one.hostname, one.port or ports.get(one.scheme)) == (
+            other.scheme,
+            other.hostname,
+            other.port or ports.get(other.scheme),
+        ) and one.hostname is not None
+    except ValueError:
+        return False
+
+
+def _next_page(page: bytes, address: str) -> str | None:
+    """The address of the next page, taken as it is; None on the last page and on what is no Bundle."""
+    frame = _FRAME(page)
+    links = (parts.links(frame.link) or []) if frame is not None else []
+    return next((urljoin(address, link.url) for link in links if link.relation == "next" and link.url), None)
