@@ -1,4 +1,4 @@
-"""The container side without an engine: lock, seed job, Dockerfile, compose file. What the image runs: test_image.py."""
+"""The container side without an engine: lock, seed job, Dockerfile, compose file. What the image runs: test_image."""
 
 import importlib.util
 import json

@@ -97,7 +97,7 @@ def start_as_image(venv: Path, root: Path, port: int, **more: str) -> subprocess
     visible = sorted({str(Path(sys.base_prefix)), str(dependencies), str(venv)})
     environment = {
         **variables,
-        "PATH": f"{venv}/bin:/usr/bin:/bin",
+        "PATH": f"{venv}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "CDS_PORT": str(port),
         "CDS_HOST": "127.0.0.1",  # the test's own network, not a container's
         "VISIBLE": "\n".join(visible),
