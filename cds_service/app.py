@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from flask import Flask
 from flask_cors import CORS
 
+from cds_service.fhir.gather import Fetch
 from cds_service.hooks import errors, routes
 from cds_service.hooks.decide import decide, response_body
-from cds_service.hooks.request import read_request
+from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import services
-from cds_service.settings import Settings
+from cds_service.settings import Settings, is_loopback
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
 from cds_service.terminology.load import load_catalog
@@ -91,16 +93,17 @@ def create_app(
         services=services(catalog),
         sandbox=settings.sandbox,
         explains=settings.explains,
+        validate=settings.validates,
         clock=clock,
         new_id=new_id,
         record=journal.record,
-        fetch_for=lambda request: None,
+        fetch_for=fetch_of(settings),
     )
     app.register_blueprint(routes.blueprint(parts))
     errors.install(app, new_id)
     _allow_browsers(app, settings)
     app.extensions["journal"] = journal
-    _warm_up(catalog, clock)
+    _warm_up(catalog, clock, validate=settings.validates)
     return app
 
 
@@ -117,6 +120,27 @@ def journal_of(settings: Settings) -> Recorder:
     from cds_service.storage.journal import Journal
 
     return Journal(url)
+
+
+def fetch_of(settings: Settings) -> Callable[[HookRequest], Fetch | None]:
+    """How a call's missing data are read: from the FHIR server that it names, if that one may be read at all."""
+    if not settings.sandbox and not settings.readable_servers:
+        return lambda request: None
+    from cds_service.fhir.client import FhirServer, Limits, is_allowed, new_session
+
+    session, limits = new_session(), Limits(total_s=settings.fhir_timeout_s)
+
+    def fetch_for(request: HookRequest) -> Fetch | None:
+        server = request.fhir_server
+        if server is None:
+            return None
+        at_home = settings.sandbox and is_loopback(urlsplit(server).hostname or "")
+        if not at_home and not is_allowed(server, settings.readable_servers):
+            return None
+        token = request.fhir_authorization.access_token if request.fhir_authorization else None
+        return FhirServer(server, token, session, limits)
+
+    return fetch_for
 
 
 def freeze() -> None:
@@ -141,12 +165,14 @@ def _allow_browsers(app: Flask, settings: Settings) -> None:
         )
 
 
-def _warm_up(catalog: Catalog, clock: Callable[[], datetime]) -> None:
+def _warm_up(catalog: Catalog, clock: Callable[[], datetime], *, validate: bool) -> None:
     """Decide one made-up call and build one error, so that no first caller pays for what is set up on first use."""
     at = clock().isoformat()
     results = ",".join(_WARM_UP_RESULT % (name, code, at, value) for name, code, value in _WARM_UP_VALUES)
     request = read_request(_WARM_UP % results.encode(), "patient-view", sandbox=False)
     wanted = services(catalog)[0].wanted
-    decision = decide(request, wanted=wanted, catalog=catalog, fetch=None, now=clock(), new_id=lambda: "warm-up")
+    decision = decide(
+        request, wanted=wanted, catalog=catalog, fetch=None, now=clock(), new_id=lambda: "warm-up", validate=validate
+    )
     response_body(decision, explain=True)
     errors.operation_outcome("informational", "warm-up")

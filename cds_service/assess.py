@@ -57,7 +57,15 @@ def _decision(body: bytes, settings: Settings) -> Decision:
     try:
         request = read_request(body, service.hook, sandbox=settings.sandbox)
         now = request.evaluation_time or local_now()
-        return decide(request, wanted=service.wanted, catalog=catalog, fetch=None, now=now, new_id=new_uuid)
+        return decide(
+            request,
+            wanted=service.wanted,
+            catalog=catalog,
+            fetch=None,
+            now=now,
+            new_id=new_uuid,
+            validate=settings.validates,
+        )
     except HookError as error:
         raise Refused(error.diagnostics) from None
     except MissingData as error:

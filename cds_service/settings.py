@@ -65,6 +65,20 @@ class Settings(BaseSettings):
         description="Give the assessment on the response to callers who ask for it, also when there is no card. "
         "Default: as sandbox.",
     )
+    validate_evidence: bool | None = Field(
+        default=None,
+        description="Note in the assessment where the resources that it rests on are no valid FHIR R4; slower. "
+        "Default: as sandbox.",
+    )
+    fhir_servers: str = Field(
+        default="",
+        description="Base addresses of the FHIR servers that may be read when prefetched data lack, separated by "
+        "commas. A call that names another gets 412 where data lack. "
+        "In sandbox mode servers of this machine may always be read.",
+    )
+    fhir_timeout_s: float = Field(
+        default=8, gt=0, le=60, description="Longest time for all reads of one call from a FHIR server, in seconds."
+    )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged."
     )
@@ -97,9 +111,23 @@ class Settings(BaseSettings):
         return self.sandbox if self.explain is None else self.explain
 
     @property
+    def validates(self) -> bool:
+        """Whether the evidence is validated on the side."""
+        return self.sandbox if self.validate_evidence is None else self.validate_evidence
+
+    @property
+    def readable_servers(self) -> tuple[str, ...]:
+        """The base addresses of the FHIR servers that may be read, one by one."""
+        return _listed(self.fhir_servers)
+
+    @property
     def origins(self) -> tuple[str, ...]:
         """The allowed web origins, one by one."""
-        return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+        return _listed(self.allowed_origins)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def is_loopback(host: str) -> bool:

@@ -87,6 +87,21 @@ def assessment_json(
     }
 
 
+def references_of(assessment: Assessment) -> tuple[str, ...]:
+    """The resources that the judgement rests on, each once."""
+    a = assessment
+    product = (a.product.calcium, a.product.phosphate, a.product.albumin) if a.product else ()
+    found = [value.measurement.reference for value in (*product, *a.values) if value]
+    for evidence in (
+        a.documented_by,
+        *(cause.evidence for cause in a.causes),
+        *(factor.evidence for factor in a.risk_factors),
+        *(exposure.evidence for exposure in a.exposures),
+    ):
+        found += evidence
+    return tuple(dict.fromkeys(found))
+
+
 def extension_of(judgement: Mapping[str, object]) -> dict[str, object]:
     """The assessment under its own key, encoded once for all the places that carry it."""
     return {ASSESSMENT: msgspec.Raw(msgspec.json.encode(judgement))}

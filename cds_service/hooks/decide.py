@@ -22,8 +22,9 @@ from cds_service.calcinosis.facts import PatientFacts
 from cds_service.fhir.gather import Fetch, gather
 from cds_service.fhir.read import read_facts
 from cds_service.fhir.record import Wanted
+from cds_service.fhir.validate import evidence_notes
 from cds_service.hooks.cards import Card, cards_for
-from cds_service.hooks.contract import DataSources, assessment_json, extension_of
+from cds_service.hooks.contract import DataSources, assessment_json, extension_of, references_of
 from cds_service.hooks.request import HookRequest
 from cds_service.terminology.catalog import Catalog
 
@@ -46,18 +47,21 @@ def decide(
     fetch: Fetch | None,
     now: datetime,
     new_id: Callable[[], str],
+    validate: bool = False,
 ) -> Decision:
     """Decide one call.
 
     wanted: the data of the service that was called. now: the time from which ages count.
+    validate: note where the resources that the judgement rests on are no valid FHIR; slower, changes nothing else.
 
     Raises: MissingData when nothing could be had that tells about the patient.
     """
-    record = gather(request.prefetch, request.patient_id, request.encounter_id, fetch, wanted)
+    record = gather(request.prefetch, request.patient_id, request.encounter_id, fetch, wanted, keep_raw=validate)
     facts = read_facts(record, catalog, now)
     assessment = classify(facts, catalog.knowledge, now)
     sources = DataSources(prefetch=record.prefetch_used, fetched=record.fetched, failed=record.failed)
-    judgement = assessment_json(assessment, catalog.version, catalog.digest, sources, facts.notes)
+    notes = facts.notes + (evidence_notes(record.raw, references_of(assessment)) if validate else ())
+    judgement = assessment_json(assessment, catalog.version, catalog.digest, sources, notes)
     extension = extension_of(judgement)
     cards = cards_for(assessment, catalog, new_id, extension)
     return Decision(facts=facts, assessment=assessment, cards=cards, extension=extension)

@@ -38,6 +38,7 @@ class Parts:
     services: Sequence[Service]
     sandbox: bool
     explains: bool
+    validate: bool
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     record: Callable[[DecisionRecord], None]
@@ -95,6 +96,7 @@ def _call(parts: Parts, service: Service) -> Response:
             fetch=fetch,
             now=now,
             new_id=parts.new_id,
+            validate=parts.validate,
         )
         visit.decided_at, visit.decision = perf_counter(), decision
         body = response_body(decision, explain=hook_request.explain and parts.explains)
