@@ -47,8 +47,8 @@ ADVICE: dict[str, Advice] = {
     "CL-103": Advice(_SKIN, "expert opinion; Nunley 2020", _SKIN),
     "CL-104": Advice(
         "Consider urgent dermatology and nephrology opinion; review a vitamin K antagonist for an alternative "
-        "anticoagulant with its indication in view (anticoagulation is not to lapse); review calcium, vitamin D, "
-        "iron and skin trauma such as injection sites.",
+        "anticoagulant with its indication in view (anticoagulation is not to lapse); review {calcium}iron and skin "
+        "trauma such as injection sites.",
         "Nigwekar 2015",
         "Consider urgent dermatology and nephrology opinion.",
     ),
@@ -59,7 +59,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "CL-106": Advice(
         "Consider PTHrP, 25-OH and 1,25-(OH)2 vitamin D and protein electrophoresis where absent, and a review of "
-        "supplements and thiazides.",
+        "{supplements}thiazides.",
         "Tebben 2016",
         "Consider PTHrP, 25-OH and 1,25-(OH)2 vitamin D and protein electrophoresis where absent.",
     ),

@@ -131,6 +131,13 @@ def is_in_words(gap: Gap) -> bool:
     return gap.reason is GapReason.MISSING and "in words only" in gap.detail
 
 
+def needs_calcium(assessment: Assessment) -> bool:
+    """Tell whether calcium and vitamin D are not to be called into question (CL-113)."""
+    calcium = (value_for(assessment, CALCIUM), value_for(assessment, IONIZED))
+    low = any(value is not None and value.position is Position.LOW for value in calcium)
+    return low or "post-parathyroidectomy" in assessment.population
+
+
 def is_stale(assessment: Assessment) -> bool:
     """Tell whether the only product is too old to speak for the present."""
     return assessment.product is not None and assessment.product.freshness is Freshness.STALE

@@ -107,7 +107,7 @@ FLAGS: dict[str, str] = {
     "calcium_discordant": "Ionised and total calcium contradict each other; one value or unit is probably wrong.",
     "straddle": (
         "Measured and corrected product fall on different sides of a limit; in kidney disease albumin correction "
-        "agrees poorly with ionised calcium."
+        "agrees poorly with ionised calcium; consider measuring it."
     ),
     "post_dialysis": (
         "The sample was taken after dialysis; phosphate rebounds, so a lower value is not a change for the better."

@@ -22,6 +22,7 @@ from cds_service.hooks.wording.facts import (
     is_in_words,
     is_stale,
     low_words,
+    needs_calcium,
     pair_gaps,
     severe_calcium,
     value_for,
@@ -131,7 +132,7 @@ def _cause(cause: CauseFound) -> str:
 def exposure_lines(a: Assessment) -> list[str]:
     """Return active medicines that matter, modifiable ones first, and calciphylaxis risk factors."""
     lines = []
-    protected = {"pregnancy", "post-parathyroidectomy"} & set(a.population)
+    protected = "pregnancy" in a.population or needs_calcium(a)
     groups = (
         ("Active medicines" if protected else "Modifiable, active", [e for e in a.exposures if e.modifiable]),
         ("Other active medicines", [e for e in a.exposures if not e.modifiable]),
@@ -225,6 +226,8 @@ def _advice_words(a: Assessment) -> dict[str, str]:
         else "",
         "when": NEPHROLOGY_TODAY if acute else NEPHROLOGY_DAYS,
         "confirm": "the phosphate" if ARTEFACTS.keys() & set(a.flags) else "the value that was not used",
+        "calcium": "" if needs_calcium(a) else "calcium, vitamin D, ",
+        "supplements": "" if needs_calcium(a) else "supplements and ",
         "pth": "" if value_for(a, ("pth_intact",)) else ", with PTH as the first test",
         "missing": listed(missing) if missing else "calcium and phosphate together",
         "protein": ", with protein electrophoresis for the protein gap" if "protein_gap" in a.flags else "",

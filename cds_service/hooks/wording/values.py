@@ -14,6 +14,7 @@ from cds_service.hooks.wording.facts import (
     analyte,
     product_limits,
     product_words,
+    value_for,
     values_of,
 )
 from cds_service.hooks.wording.findings import CANONICAL_UNITS, PAIR_CLASSES
@@ -89,6 +90,9 @@ def product_lines(a: Assessment, criteria: Criteria) -> list[str]:
         kind = "adjusted" if p.calcium.kind == "adjusted" else "corrected"
         lines.append(f"With {kind} calcium {shown[0]}, with measured calcium {shown[1]} {UNIT}.")
     lines.append(_calcium_line(a, p, criteria))
+    albumin = value_for(a, ("albumin",))
+    if albumin is not None and (albumin.canonical or Decimal(0)) > criteria.albumin_high_g_dl:
+        lines.append("High albumin can raise total calcium.")
     pair = PAIR_CLASSES.get(p.pair_class, "pair {gap} apart").format(gap=hours(p.gap_hours))
     gap = f", {hours(p.gap_hours)} apart" if p.pair_class == "A" and p.gap_hours else ""
     newest = max((p.calcium.measurement, p.phosphate.measurement), key=lambda m: m.taken.at)
