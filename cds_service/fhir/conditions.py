@@ -4,7 +4,7 @@ Knows: clinical and verification status in their R4 and older spellings, abateme
 Must not know: which codes there are (catalog), what a finding means. Text without a code is only counted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects
 from cds_service.fhir.vocabulary import Vocabulary
+from cds_service.terminology.catalog import FindingCode
 
 _ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
 _HISTORY: Final = frozenset({"inactive", "remission", "resolved"})
@@ -31,16 +32,14 @@ def read_conditions(
 ) -> None:
     """Add one Finding for each mapped coding and concept; duplicates stay, the rules count evidence."""
     for condition in record.conditions:
-        if not _is_ours(subjects.of(condition.subject, condition.patient), draft):
-            continue
-        verified = status_word(condition.verificationStatus, _VERIFICATION)
-        if verified in _DROPPED:
-            continue
         codings = [coding for coding in (condition.code.coding if condition.code else None) or () if coding.code]
-        if not codings:
-            draft.tallies["Conditions without a code"] += 1
-            continue
-        draft.findings.extend(_findings(condition, codings, vocabulary, now, verified in _SUSPECTED, draft))
+        rows = [row for coding in codings for row in vocabulary.findings(coding.system, coding.code or "")]
+        if (rows or not codings) and _is_ours(subjects.of(condition.subject, condition.patient), draft):
+            verified = status_word(condition.verificationStatus, _VERIFICATION)
+            if verified not in _DROPPED and rows:
+                draft.findings.extend(_findings(condition, rows, now, verified in _SUSPECTED, draft))
+            elif verified not in _DROPPED:
+                draft.tallies["Conditions without a code"] += 1
 
 
 def _is_ours(whose: Belongs, draft: Draft) -> bool:
@@ -50,16 +49,8 @@ def _is_ours(whose: Belongs, draft: Draft) -> bool:
 
 
 def _findings(
-    condition: shapes.Condition,
-    codings: list[shapes.Coding],
-    vocabulary: Vocabulary,
-    now: datetime,
-    suspected: bool,
-    draft: Draft,
+    condition: shapes.Condition, rows: Iterable[FindingCode], now: datetime, suspected: bool, draft: Draft
 ) -> Iterator[Finding]:
-    rows = [row for coding in codings for row in vocabulary.findings(coding.system, coding.code or "")]
-    if not rows:
-        return
     reference = f"Condition/{condition.id or 'without-id'}"
     active = _is_active(condition, now, reference, draft)
     since = _since(condition, now)

@@ -34,15 +34,10 @@ def taken_at(text: str, zone: tzinfo | None, *, uncertain: bool = False) -> Take
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if at.year not in _YEARS:
-        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=zone)
     # one zone object for all: comparing times of different zone objects costs ten times as much
-    return Taken(_in_utc(at if at.tzinfo is not None else at.replace(tzinfo=zone)), text, day_only, uncertain)
-
-
-def _in_utc(at: datetime) -> datetime:
-    offset = at.utcoffset()
-    return at.replace(tzinfo=UTC) - offset if offset else at.replace(tzinfo=UTC)
+    return Taken(at.astimezone(UTC), text, day_only, uncertain) if at.year in _YEARS else None
 
 
 def since_when(text: str, zone: tzinfo | None) -> Taken | None:
@@ -53,7 +48,7 @@ def since_when(text: str, zone: tzinfo | None) -> Taken | None:
     year, month = int(partial[1]), int(partial[2] or 1)
     if year not in _YEARS or not 1 <= month <= 12:
         return None
-    return Taken(_in_utc(datetime(year, month, 1, tzinfo=zone)), text, day_only=True)
+    return Taken(datetime(year, month, 1, tzinfo=zone).astimezone(UTC), text, day_only=True)
 
 
 def has_zone(text: str) -> bool:
@@ -84,5 +79,5 @@ def in_future(taken: Taken, now: datetime) -> bool:
 
 def birth_date(text: str | None) -> date | None:
     """The date of birth; of a month or a year alone its first day."""
-    taken = since_when(text, None) if text else None
+    taken = since_when(text, UTC) if text else None
     return taken.at.date() if taken else None

@@ -26,6 +26,9 @@ _FINAL: Final = frozenset({"final", "amended", "corrected"})
 _PENDING: Final = frozenset({"preliminary", "registered"})
 _SILENT: Final = frozenset({"cancelled", "entered-in-error", "unknown"})
 _NO_MARKS: Final[frozenset[Mark]] = frozenset()
+# members of an Enum are looked up slowly; these two are looked up for every result
+_OURS: Final = Belongs.OURS
+_ADMITTED: Final = Admits.YES
 _NO_WORDS: Final[tuple[str, ...]] = ()
 # Inputs that an additive spoils; the names begin so in mappings/inputs.csv.
 _CALCIUM_LIKE: Final = ("ca_", "magnesium")
@@ -76,13 +79,16 @@ class Observations:
 
     def _is_ours(self, observation: shapes.Observation) -> bool:
         whose = self._subjects.of(observation.subject)
+        if whose is _OURS:
+            return True
+        if whose is Belongs.UNSAID:
+            self._draft.tallies["Observations used without a subject"] += 1
+            return True
         if whose is Belongs.OTHER:
             self._draft.marks.add(Mark.OTHER_SUBJECT)
-        elif whose is Belongs.UNREADABLE:
+        else:
             self._draft.tallies["Observations not used, subject not readable"] += 1
-        elif whose is Belongs.UNSAID:
-            self._draft.tallies["Observations used without a subject"] += 1
-        return whose in (Belongs.OURS, Belongs.UNSAID)
+        return False
 
     def _unmapped(self, observation: shapes.Observation, label: Label) -> None:
         if label.unmapped is not None:
@@ -128,7 +134,7 @@ class Observations:
     ) -> None:
         if label.contradiction is not None:
             self._reject(name, label.contradiction, sample)
-        elif sampled.admits is not Admits.YES and self._rejects(name, sampled.admits, sample):
+        elif sampled.admits is not _ADMITTED and self._rejects(name, sampled.admits, sample):
             return
         elif name == _PREGNANCY:
             self._pregnant(result, sample)

@@ -72,35 +72,57 @@ class Results:
     # ---- numbers
 
     def _number(
-        self, name: str, result: Result, sample: Sample, read: Number, unit: Unit | UnitProblem, comparator: str | None
+        self,
+        name: str,
+        result: Result,
+        sample: Sample,
+        read: Decimal | Number,
+        unit: Unit | UnitProblem,
+        comparator: str | None,
     ) -> None:
         of = self._inputs[name]
+        plain = read if isinstance(read, Decimal) else read.value
         if isinstance(unit, UnitProblem):
-            self._refuse_unit(of, result, sample, read, unit)
+            self._refuse_unit(of, result, sample, plain, unit)
             return
         limits, fits = self._ranges.of(of, result.referenceRange, unit) if result.referenceRange else _NO_RANGE
         judged, marks = self._judged(name, result)
         if unit.factor is None:
-            self._unconverted(of, sample, read, unit, limits, judged, marks)
+            self._unconverted(of, sample, plain, unit, limits, judged, marks)
             return
-        value = converted(read.value, unit)
-        if (of.low is not None and value < of.low) or (of.high is not None and value > of.high) or not fits:
-            told = f"{_told(read, unit.text)}{{}}: unit or value not plausible, not used"
+        value = converted(plain, unit)
+        if not fits or (of.low is not None and value < of.low) or (of.high is not None and value > of.high):
+            told = f"{_told(plain, unit.text)}{{}}: unit or value not plausible, not used"
             self._gap(of, GapReason.REFUSED, told, sample, Mark.UNIT_SUSPECT)
             return
         if comparator is not None and comparator not in _COMPARATORS:
-            self._gap(of, GapReason.UNREADABLE, f"{_told(read, unit.text)}{{}}: comparator not known, not used", sample)
+            told = f"{_told(plain, unit.text)}{{}}: comparator not known, not used"
+            self._gap(of, GapReason.UNREADABLE, told, sample)
             return
         if sample.marks:
             marks |= sample.marks
-        if read.as_text or comparator is not None or unit.ucum == "mg/L":
+        if plain is not read or comparator is not None or unit.ucum == "mg/L":
             marks |= self._marks_of(name, read, unit, comparator)
+        self._keep(name, sample, judged, marks, value, plain, unit.text, comparator, limits)
+
+    def _keep(
+        self,
+        name: str,
+        sample: Sample,
+        judged: Position,
+        marks: frozenset[Mark],
+        value: Decimal | None = None,
+        reported: Decimal | None = None,
+        unit: str | None = None,
+        comparator: str | None = None,
+        limits: Range | None = None,
+    ) -> None:
         self._measurements.append(
             Measurement(
                 input=name,
                 value=value,
-                reported=read.value,
-                unit=unit.text,
+                reported=reported,
+                unit=unit,
                 taken=sample.taken,
                 reference=sample.reference,
                 comparator=comparator,
@@ -111,12 +133,12 @@ class Results:
             )
         )
 
-    def _marks_of(self, name: str, read: Number, unit: Unit, comparator: str | None) -> set[Mark]:
+    def _marks_of(self, name: str, read: Decimal | Number, unit: Unit, comparator: str | None) -> set[Mark]:
         marks = set()
-        if read.as_text:
+        if isinstance(read, Number):
             self._draft.tallies["numbers sent as text"] += 1
-        if read.comma:
-            marks.add(Mark.DECIMAL_COMMA)
+            if read.comma:
+                marks.add(Mark.DECIMAL_COMMA)
         if name in MINERALS:
             if comparator is not None:
                 marks.add(Mark.COMPARATOR)
@@ -124,9 +146,9 @@ class Results:
                 marks.add(Mark.UNIT_MG_PER_L)
         return marks
 
-    def _refuse_unit(self, of: InputOf, result: Result, sample: Sample, read: Number, problem: UnitProblem) -> None:
+    def _refuse_unit(self, of: InputOf, result: Result, sample: Sample, read: Decimal, problem: UnitProblem) -> None:
         quantity = result.valueQuantity
-        given = (quantity.unit or quantity.code or "") if quantity is not None else (read.unit or "")
+        given = (quantity.unit or quantity.code or "") if quantity is not None else ""
         if problem is UnitProblem.URINE:
             self._draft.marks.add(Mark.URINE_REJECTED)
         told = f"{_told(read, shown(given))}{{}}: {problem.value}"
@@ -136,18 +158,18 @@ class Results:
         self,
         of: InputOf,
         sample: Sample,
-        read: Number,
+        read: Decimal,
         unit: Unit,
         limits: Range | None,
         judged: Position,
         marks: frozenset[Mark],
     ) -> None:
         """A number on a scale of its own counts only by its own range or interpretation."""
-        where = judged if judged is not _UNKNOWN else position(read.value, limits)
+        where = judged if judged is not _UNKNOWN else position(read, limits)
         if where is _UNKNOWN:
             self._gap(of, GapReason.REFUSED, f"{_told(read, unit.text)}{{}}: unit does not convert, not used", sample)
         else:
-            self._without_value(of.id, sample, where, marks, read.value, unit.text)
+            self._keep(of.id, sample, where, marks | sample.marks, None, read, unit.text)
 
     # ---- words and nothing
 
@@ -167,7 +189,7 @@ class Results:
         """A result in words counts by its coded interpretation, never for a product (CL-04)."""
         judged, marks = self._judged(name, result)
         if judged is not _UNKNOWN:
-            self._without_value(name, sample, judged, marks)
+            self._keep(name, sample, judged, marks | sample.marks)
             return
         mark = Mark.NOT_INTERPRETABLE if name in MINERALS else None
         told = f"value '{given}'" if given else "value in words"
@@ -180,30 +202,7 @@ class Results:
             return
         judged, marks = self._judged(name, result)
         if judged is not _UNKNOWN:
-            self._without_value(name, sample, judged, marks)
-
-    def _without_value(
-        self,
-        name: str,
-        sample: Sample,
-        judged: Position,
-        marks: frozenset[Mark],
-        reported: Decimal | None = None,
-        unit: str | None = None,
-    ) -> None:
-        self._measurements.append(
-            Measurement(
-                input=name,
-                value=None,
-                reported=reported,
-                unit=unit,
-                taken=sample.taken,
-                reference=sample.reference,
-                draws=sample.draws,
-                interpretation=judged,
-                marks=marks | sample.marks,
-            )
-        )
+            self._keep(name, sample, judged, marks | sample.marks)
 
     def _judged(self, name: str, result: Result) -> tuple[Position, frozenset[Mark]]:
         if not result.interpretation:
@@ -229,6 +228,6 @@ class Results:
         self.gap(of.id, reason, detail, sample.taken, sample.reference, mark)
 
 
-def _told(read: Number, unit: str) -> str:
-    text = str(read.value) if len(str(read.value)) <= 20 else str(read.value)[:20] + "..."
+def _told(read: Decimal, unit: str) -> str:
+    text = str(read) if len(str(read)) <= 20 else str(read)[:20] + "..."
     return f"{text} {unit}".strip()

@@ -27,25 +27,28 @@ class Times:
         self._draft = draft
         self._zone = now.tzinfo
         self._future = Future(now)
+        self._seen: dict[str, Taken | str] = {}  # results of one draw share their time
         self._reports, self._parents = self._groups()
 
     def taken(self, observation: shapes.Observation) -> Taken | str:
         """The collection time, or why there is none (CL-33). A time that is there but unusable is not replaced."""
         text = observation.effectiveDateTime or self._other_effective(observation) or self._surrounding(observation)
         if text:
-            taken = taken_at(text, self._zone)
-        elif observation.issued:
-            # issued is the reporting time: the last resort
-            text = observation.issued
-            taken = taken_at(text, self._zone, uncertain=True)
-        else:
-            return "result: no date, not used"
+            known = self._seen.get(text)
+            if known is None:
+                known = self._seen[text] = self._judge(text, taken_at(text, self._zone))
+            return known
+        # issued is the reporting time: the last resort
+        text = observation.issued
+        return self._judge(text, taken_at(text, self._zone, uncertain=True)) if text else "result: no date, not used"
+
+    def _judge(self, text: str, taken: Taken | None) -> Taken | str:
         if taken is None:
             return f"result ({text[:30]}): date without a day, or not readable, not used"
         if self._future.holds(taken):
             return f"result ({text[:30]}): dated in the future, not used"
         if not has_zone(text):
-            self._draft.tallies["Observations with a time without zone, read in the zone of the call"] += 1
+            self._draft.tallies["times of results without zone, read in the zone of the call"] += 1
         return taken
 
     def about(self, observation: shapes.Observation) -> Taken | None:

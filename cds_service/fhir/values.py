@@ -50,22 +50,24 @@ _INTERPRETATION_SYSTEMS: Final = frozenset(
 
 @dataclass(slots=True)
 class Number:
-    """A number and how it came. unit: words behind the number in a result sent as text, else None."""
+    """A number that came as text. unit: the words behind it. comma: it had a decimal comma."""
 
     value: Decimal
-    comma: bool = False
-    unit: str | None = None
-    as_text: bool = False
+    comma: bool
+    unit: str | None
 
 
-def number(raw: Raw) -> Number | None:
-    """The number of a JSON value; a JSON string counts by the rules for text (CL-04); None when it is no number."""
+def number(raw: Raw) -> Decimal | Number | None:
+    """The number of a JSON value, its decimal text kept; None when it is none.
+
+    A JSON string is a Number by the rules for text (CL-04).
+    """
     data = bytes(raw)
     if _NUMBER.match(data) is not None:
-        return Number(Decimal(data.decode("ascii")))
+        return Decimal(data.decode("ascii"))
     if data[:1] == b'"' and data[-1:] == b'"' and b"\\" not in data:
         read = text_number(data[1:-1].decode(errors="replace"))
-        return Number(read.value, read.comma, None, as_text=True) if read and read.unit is None else None
+        return read if read and read.unit is None else None
     return None
 
 
@@ -76,10 +78,10 @@ def text_number(text: str) -> Number | None:
         return None
     digits, unit = found[1], found[2].strip() or None
     if _TEXT_NUMBER.match(digits):
-        return Number(Decimal(digits), unit=unit, as_text=True)
+        return Number(Decimal(digits), False, unit)
     comma = _TEXT_COMMA.match(digits)
     if comma:
-        return Number(Decimal(f"{comma[1]}.{comma[2]}"), comma=True, unit=unit, as_text=True)
+        return Number(Decimal(f"{comma[1]}.{comma[2]}"), True, unit)
     return None
 
 
@@ -197,9 +199,9 @@ class Ranges:
                 continue
             read = number(quantity.value)
             range_unit = self._units.of(of.id, quantity)
-            if read is None or not isinstance(range_unit, Unit) or range_unit.ucum != unit.ucum:
+            if not isinstance(read, Decimal) or not isinstance(range_unit, Unit) or range_unit.ucum != unit.ucum:
                 return None
-            limits.append(read.value if unit.factor is None else converted(read.value, unit))
+            limits.append(read if unit.factor is None else converted(read, unit))
         low, high = limits
         if (low is None and high is None) or (low is not None and high is not None and low > high):
             return None

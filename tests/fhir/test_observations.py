@@ -385,7 +385,7 @@ def test_a_date_without_time_begins_with_that_day_in_the_zone_of_the_call(catalo
 def test_a_time_without_zone_is_read_in_the_zone_of_the_call_with_a_note(catalog: Catalog) -> None:
     read = facts(catalog, observation("calcium", "9 mg/dL", at="2026-10-12T07:30:00"))
     assert read.measurements[0].taken.at == datetime(2026, 10, 12, 7, 30, tzinfo=NOW.tzinfo)
-    assert "Observations with a time without zone, read in the zone of the call: 1" in read.notes
+    assert "times of results without zone, read in the zone of the call: 1" in read.notes
 
 
 def test_the_report_that_lists_a_result_gives_its_time(catalog: Catalog) -> None:

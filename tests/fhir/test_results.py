@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from cds_service.calcinosis.facts import GapReason, Mark, Position, Range
-from cds_service.fhir.values import number, text_number
+from cds_service.fhir.values import Number, number, text_number
 from cds_service.terminology.catalog import Catalog
 from tests.builders import INTERPRETATION, UCUM, coding, concept, observation, quantity
 from tests.fhir.reading import facts, only_gap, only_measurement
@@ -34,8 +34,7 @@ def limits(low: str | None, high: str | None, **more: Any) -> dict[str, Any]:
 )
 def test_a_json_number_keeps_its_decimal_text(text: bytes, value: str) -> None:
     read = number(msgspec.Raw(text))
-    assert read is not None
-    assert str(read.value) == value
+    assert str(read.value if isinstance(read, Number) else read) == value
 
 
 @pytest.mark.parametrize(
