@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-_NOT_LOGGED = ("at", "hook", "rules", "headline", "content_digest")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecord:
@@ -40,11 +38,15 @@ class DecisionRecord:
 
     def as_row(self) -> dict[str, object]:
         """All fields, for the journal."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in _FIELDS}
 
     def as_log(self) -> dict[str, object]:
         """The fields that a log line shows; the log has its own time."""
-        return {name: value for name, value in self.as_row().items() if name not in _NOT_LOGGED}
+        return {name: getattr(self, name) for name in _LOGGED}
+
+
+_FIELDS = tuple(field.name for field in fields(DecisionRecord))
+_LOGGED = tuple(name for name in _FIELDS if name not in {"at", "hook", "rules", "headline", "content_digest"})
 
 
 def hashed(hook_instance: str) -> str:
