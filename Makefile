@@ -106,7 +106,8 @@ found=; for each in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do if fits "$$eac
 if [ -z "$$found" ]; then \
 	echo "calcinosis-cds needs Python 3.11 or newer. Found here:" >&2; \
 	for each in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do \
-		if command -v "$$each" >/dev/null 2>&1; then echo "  $$each is $$("$$each" --version 2>&1)" >&2; fi; done; \
+		if command -v "$$each" >/dev/null 2>&1; then echo "  $$each is $$("$$each" --version 2>&1)" >&2; \
+		elif [ -n "$(PYTHON)" ]; then echo "  $$each is not there" >&2; fi; done; \
 	echo "Install a newer one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12" >&2; \
 	exit 1; \
 fi; \

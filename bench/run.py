@@ -24,7 +24,7 @@ from bench.report import markdown
 from bench.servers import ROOT, Target, floor, service, started
 from cds_service.terminology.load import load_catalog
 
-FULL = Plan(rounds=5, seconds=2.0, warm_up=1.0)
+FULL = Plan(rounds=5, seconds=1.5, warm_up=0.7, retries=2)
 QUICK = Plan(rounds=1, seconds=0.3, warm_up=0.1, retries=0)
 GROWTH = (10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000)
 IMPORT = """
