@@ -22,7 +22,7 @@ from cds_service.hooks import errors, routes
 from cds_service.hooks.decide import decide, response_body
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import services
-from cds_service.settings import Settings, is_loopback
+from cds_service.settings import Settings, SettingsError, is_loopback
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
 from cds_service.terminology.load import load_catalog
@@ -81,7 +81,7 @@ def create_app(
 ) -> Flask:
     """Put the service together.
 
-    Raises: ContentError when the mappings cannot be used.
+    Raises: ContentError when the mappings cannot be used, SettingsError when the journal's database cannot.
     """
     catalog = catalog or catalog_of(settings)
     journal = journal or journal_of(settings)
@@ -117,9 +117,12 @@ def journal_of(settings: Settings) -> Recorder:
     url = settings.database_url.get_secret_value()
     if not url:
         return NoJournal()
-    from cds_service.storage.journal import Journal
+    from cds_service.storage.journal import Journal, UnusableDatabase
 
-    return Journal(url)
+    try:
+        return Journal(url)
+    except UnusableDatabase as error:
+        raise SettingsError((f"CDS_DATABASE_URL: {error}",)) from None
 
 
 def fetch_of(settings: Settings) -> Callable[[HookRequest], Fetch | None]:

@@ -38,6 +38,8 @@ def serve(host: str | None, port: int | None, workers: int | None, sandbox: bool
         server.serve(settings, click.echo)
     except server.PortTaken as error:
         _stop(f"{error} Choose another with --port.")
+    except SettingsError as error:
+        _stop(str(error))
     except ContentError as error:
         _stop_content(error.problems)
 

@@ -34,7 +34,7 @@ class PortTaken(Exception):
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until interrupted.
 
-    Raises: PortTaken; ContentError when the mappings cannot be used.
+    Raises: PortTaken; what create_app raises.
     """
     _check_port(settings.host, settings.port)
     logs.configure(settings.log_level)

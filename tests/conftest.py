@@ -1,6 +1,7 @@
 """The fixtures app, client and runner build on each other; clock and ids are fixed, nothing is written to disk."""
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -75,5 +76,9 @@ def production(catalog: Catalog, notes: Notes) -> Iterator[FlaskClient]:
 
 
 @pytest.fixture
-def runner() -> CliRunner:
-    return CliRunner()
+def runner() -> Iterator[CliRunner]:
+    """Runs commands; what `serve` sets up for logging is taken back."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    yield CliRunner()
+    root.handlers[:] = handlers

@@ -184,6 +184,20 @@ def test_bad_settings_end_with_2_and_one_line_each(runner: CliRunner) -> None:
     ]
 
 
+def test_a_database_that_cannot_be_meant_ends_with_2(runner: CliRunner) -> None:
+    environ = {"CDS_DATABASE_URL": "nonsense", "CDS_PORT": str(server.free_port())}
+    result = runner.invoke(main, ["serve"], env=environ)
+    assert result.exit_code == 2
+    assert result.stderr == "CDS_DATABASE_URL: is no database URL such as sqlite:///var/journal.sqlite3\n"
+
+
+def test_a_folder_of_local_codes_that_is_not_there_ends_with_2(runner: CliRunner, tmp_path: Path) -> None:
+    environ = {"CDS_LOCAL_MAPPINGS_DIR": str(tmp_path / "none"), "CDS_PORT": str(server.free_port())}
+    result = runner.invoke(main, ["serve"], env=environ)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "1 problem(s); the content cannot be used."
+
+
 def test_a_taken_port_is_one_clear_line_and_2(runner: CliRunner) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

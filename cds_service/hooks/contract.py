@@ -18,6 +18,7 @@ from cds_service.calcinosis.facts import Gap, Mark, Range
 CONTRACT = "1"
 EXTENSION = "org.calcinosis-cds.assessment"
 ASSESSMENT = "org.calcinosis-cds.assessment"
+_PLACES = 4
 _FOUR_PLACES = Decimal("0.0001")
 _LONGEST_PLAIN = 20
 _MARK_ORDER = {mark: number for number, mark in enumerate(Mark)}
@@ -181,18 +182,15 @@ def _gap(gap: Gap) -> Json:
 
 
 def _as_reported(value: Decimal | None) -> msgspec.Raw | None:
-    if value is None or not value.is_finite():
-        return None
-    # without exponent, unless that would print a line of zeros
-    plain = abs(value.adjusted()) < _LONGEST_PLAIN
-    return msgspec.Raw((f"{value:f}" if plain else str(value)).encode())
+    return None if value is None or not value.is_finite() else msgspec.Raw(_digits(value).encode())
 
 
 def _number(value: Decimal | None) -> msgspec.Raw | None:
     """The exact text, cut to four places for printing only; every comparison was made before."""
-    if value is None or not value.is_finite() or int(value.as_tuple().exponent) >= -4:
-        return _as_reported(value)
-    return _product_number(value)
+    if value is None or not value.is_finite():
+        return None
+    digits = _digits(value)
+    return _product_number(value) if len(digits.partition(".")[2]) > _PLACES else msgspec.Raw(digits.encode())
 
 
 def _product_number(value: Decimal | None) -> msgspec.Raw | None:
@@ -200,3 +198,8 @@ def _product_number(value: Decimal | None) -> msgspec.Raw | None:
     if value is None or value.adjusted() >= _LONGEST_PLAIN:
         return _as_reported(value)
     return _as_reported(value.quantize(_FOUR_PLACES))
+
+
+def _digits(value: Decimal) -> str:
+    """Without exponent, unless that would print a line of zeros."""
+    return f"{value:f}" if -_LONGEST_PLAIN < value.adjusted() < _LONGEST_PLAIN else str(value)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cds_service.storage.records import DecisionRecord
 
@@ -48,6 +48,10 @@ decision = sa.Table(
     sa.Column("decide_ms", sa.Float, nullable=False),
     sa.Column("answer_ms", sa.Float, nullable=False),
 )
+
+
+class UnusableDatabase(Exception):
+    """The URL cannot name a journal."""
 
 
 class Journal:
@@ -142,18 +146,25 @@ class Journal:
 
 
 def _engine(url: str) -> sa.Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    options: dict[str, object] = {}
-    if parsed.get_backend_name() == "sqlite":
-        options = {"connect_args": {"timeout": 5}}
-    else:
-        options = {"pool_pre_ping": True, "pool_size": 1, "connect_args": {"connect_timeout": 5}}
-    engine = sa.create_engine(parsed, **options)
-    if parsed.get_backend_name() == "sqlite":
-        sa.event.listen(engine, "connect", _tune_sqlite)
-    return engine
+    """An engine that has not connected yet.
+
+    Raises: UnusableDatabase, without the address, for it may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
+            engine = sa.create_engine(parsed, connect_args={"timeout": 5})
+            sa.event.listen(engine, "connect", _tune_sqlite)
+            return engine
+        if backend == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            return sa.create_engine(parsed, pool_pre_ping=True, pool_size=1, connect_args={"connect_timeout": 5})
+    except ArgumentError:
+        raise UnusableDatabase("is no database URL such as sqlite:///var/journal.sqlite3") from None
+    except ModuleNotFoundError:
+        raise UnusableDatabase("needs the extra postgres: pip install 'calcinosis-cds[postgres]'") from None
+    raise UnusableDatabase("names another database than SQLite or PostgreSQL")
 
 
 def _tune_sqlite(connection: object, _record: object) -> None:

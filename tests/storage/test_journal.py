@@ -1,6 +1,7 @@
 """The journal: what is kept, and that its trouble is nobody else's."""
 
 import logging
+import os
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from cds_service.logs import JsonLines
-from cds_service.storage.journal import Journal, decision
+from cds_service.storage.journal import Journal, UnusableDatabase, decision
 from cds_service.storage.records import DecisionRecord, hashed
 
 AT = datetime(2026, 10, 12, 10, 30, tzinfo=timezone(timedelta(hours=2)))
@@ -176,8 +177,40 @@ def test_the_table_suits_postgresql() -> None:
     assert "at TIMESTAMP WITH TIME ZONE NOT NULL" in statement
 
 
-def test_a_plain_postgresql_address_means_psycopg_3() -> None:
-    pytest.importorskip("psycopg")
-    journal = Journal("postgresql://cds:secret@127.0.0.1:1/cds")
-    assert journal._engine.url.drivername == "postgresql+psycopg"
-    journal.close()
+def test_a_postgresql_address_means_psycopg_3_or_the_extra_that_brings_it() -> None:
+    try:
+        import psycopg  # noqa: F401
+    except ModuleNotFoundError:
+        with pytest.raises(UnusableDatabase, match="needs the extra postgres"):
+            Journal("postgresql://cds:secret@127.0.0.1:1/cds")
+    else:
+        journal = Journal("postgresql://cds:secret@127.0.0.1:1/cds")
+        assert journal._engine.url.drivername == "postgresql+psycopg"
+        journal.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("secret nonsense", "is no database URL such as sqlite:///var/journal.sqlite3"),
+        ("mysql://cds:secret@db/cds", "names another database than SQLite or PostgreSQL"),
+    ],
+)
+def test_a_database_that_cannot_hold_the_journal_is_told_without_its_address(url: str, told: str) -> None:
+    with pytest.raises(UnusableDatabase) as caught:
+        Journal(url)
+    assert str(caught.value) == told
+
+
+@pytest.mark.skipif("TEST_POSTGRESQL_URL" not in os.environ, reason="TEST_POSTGRESQL_URL names no database to write to")
+def test_postgresql_keeps_a_record_with_its_zone_from_two_writers_that_start_together() -> None:
+    url = os.environ["TEST_POSTGRESQL_URL"]
+    pair = Journal(url), Journal(url)
+    for journal in pair:
+        for _ in range(20):
+            journal.record(entry())
+    for journal in pair:
+        journal.close()
+        assert (journal.failures, journal.dropped) == (0, 0)
+    (*_, row) = rows(url.replace("postgresql://", "postgresql+psycopg://"))
+    assert (row["at"], row["rules"], row["gaps"]) == (AT, ["CL-30", "CL-50"], {"missing": 2})
