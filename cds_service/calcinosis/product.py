@@ -265,8 +265,3 @@ def phosphate_exposures(chart: Chart, phosphate: Measurement) -> tuple[str, ...]
         and (e.started is None or e.started.at <= until)
         and (e.active or (e.started is not None and e.started.at >= start))
     )
-
-
-def is_usable(result: PairProduct) -> bool:
-    """Tell whether the pair may speak for the patient's present state (CL-41)."""
-    return result.product.freshness is not Freshness.STALE
