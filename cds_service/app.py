@@ -172,7 +172,7 @@ def _warm_up(catalog: Catalog, clock: Callable[[], datetime], *, validate: bool)
     """Decide one made-up call and build one error, so that no first caller pays for what is set up on first use."""
     at = clock().isoformat()
     results = ",".join(_WARM_UP_RESULT % (name, code, at, value) for name, code, value in _WARM_UP_VALUES)
-    request = read_request(_WARM_UP % results.encode(), "patient-view", sandbox=False)
+    request = read_request(_WARM_UP % results.encode(), "patient-view", sandbox=False, keep_raw=validate)
     wanted = services(catalog)[0].wanted
     decision = decide(
         request, wanted=wanted, catalog=catalog, fetch=None, now=clock(), new_id=lambda: "warm-up", validate=validate

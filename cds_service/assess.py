@@ -55,7 +55,7 @@ def _decision(body: bytes, settings: Settings) -> Decision:
         named = ""  # read_request says what is wrong, and where
     service = next((service for service in offered if service.hook == named), offered[0])
     try:
-        request = read_request(body, service.hook, sandbox=settings.sandbox)
+        request = read_request(body, service.hook, sandbox=settings.sandbox, keep_raw=settings.validates)
         now = request.evaluation_time or local_now()
         return decide(
             request,

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from msgspec import Raw
 
+from cds_service.fhir import shapes
 from cds_service.fhir.intake import Answer, Intake
 from cds_service.fhir.record import (
     EVERYTHING,
@@ -41,6 +42,9 @@ _WORDS: Final = (
     ("result", Kind.OBSERVATIONS),
     ("patient", Kind.PATIENT),
 )
+# members of an Enum are looked up slowly
+_ENCOUNTER: Final = Kind.ENCOUNTER
+_FAILED: Final = State.FAILED
 _NOT_SENT: Final = "not sent with the call"
 _MORE: Final = "only the first page came"
 
@@ -71,7 +75,7 @@ class Fetch(Protocol):
 
 
 def gather(
-    request_prefetch: Mapping[str, Raw],
+    request_prefetch: Mapping[str, Raw] | Mapping[str, shapes.Brought],
     patient_id: str,
     encounter_id: str | None = None,
     fetch: Fetch | None = None,
@@ -82,16 +86,17 @@ def gather(
     """Collect the patient's resources: from prefetch, then what lacks by `fetch`.
 
     wanted: the queries of the service, to tell an absent key from an empty answer and to know what to fetch.
-    keep_raw: keep the JSON of every resource (slower; for validation of the evidence).
+    request_prefetch: the JSON of each key, or what was decoded of it.
+    keep_raw: keep the JSON of every resource (slower; for validation of the evidence); only what comes as JSON can be.
     Raises: MissingData by the policy of record.py.
     """
     record = PatientRecord(patient_id.removeprefix("Patient/"), encounter_id)
     intake = Intake(record, keep_raw=keep_raw)
     hints = {each.key: each.kind for each in wanted}
     answers = []
-    for key, raw in request_prefetch.items():
+    for key, given in request_prefetch.items():
         answer = Answer(key, hints.get(key) or _guess(key))
-        intake.take(answer, raw)
+        intake.take(answer, given)
         answers.append(answer)
         if answer.kinds or not answer.failure:
             record.prefetch_used.append(key)
@@ -151,29 +156,26 @@ def _told(query: Query, wanted: Mapping[str, Wanted]) -> str:
 
 
 def _lacking(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[Wanted]) -> Iterator[Wanted]:
-    """The wanted queries that have no answer in hand."""
-    own_keys = {each.key for each in wanted}
-    for each in wanted:
-        if each.kind is Kind.ENCOUNTER and not record.encounter_id:
-            continue
-        mine = [answer for answer in answers if answer.key == each.key]
-        if mine:
-            if any(answer.failure and not answer.kinds for answer in mine):
-                yield each
-        elif not _answered_elsewhere(each, answers, own_keys):
-            yield each
+    """The wanted queries that have no answer in hand.
 
-
-def _answered_elsewhere(wanted: Wanted, answers: Sequence[Answer], own_keys: set[str]) -> bool:
-    """Whether a key of the site's own choosing, or another query for the same kind, tells about that kind.
-
-    A query for one group of Observations does not stand for the other groups.
+    A key of the site's own choosing, or another query for the same kind, may answer too; but a query for one group of
+    Observations does not stand for the other groups.
     """
-    return any(
-        answer.about(wanted.kind) and answer.state is not State.FAILED
+    own_keys = {each.key for each in wanted}
+    answered = {kind for answer in answers if answer.state is not _FAILED for kind in answer.told()}
+    by_the_site = {
+        kind
         for answer in answers
-        if not (wanted.inputs and answer.key in own_keys)
-    )
+        if answer.key not in own_keys and answer.state is not _FAILED
+        for kind in answer.told()
+    }
+    empty_handed = {answer.key: bool(answer.failure and not answer.kinds) for answer in answers}
+    for each in wanted:
+        if each.kind is _ENCOUNTER and not record.encounter_id:
+            continue
+        lacks = empty_handed.get(each.key)
+        if lacks or (lacks is None and each.kind not in (by_the_site if each.inputs else answered)):
+            yield each
 
 
 # ---- the states

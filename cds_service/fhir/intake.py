@@ -7,6 +7,7 @@ Must not know: which answers are wanted (gather.py), codes, clinical meaning.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -17,9 +18,7 @@ from cds_service.fhir import parts, shapes
 from cds_service.fhir.lenient import read_resource
 from cds_service.fhir.record import KIND_OF, Kind, PatientRecord, State, Unreadable
 
-_ANSWER: Final[Decoder[shapes.AnyResource | list[shapes.AnyResource] | None]] = Decoder(
-    shapes.AnyResource | list[shapes.AnyResource] | None
-)
+_BROUGHT: Final[Decoder[shapes.Brought]] = Decoder(shapes.Brought)
 _LIST: Final = Decoder(list[Raw])
 _HEAD: Final = Decoder(shapes.Head)
 _RAW_BUNDLE: Final = Decoder(shapes.RawBundle)
@@ -41,7 +40,11 @@ class Answer:
 
     def about(self, kind: Kind) -> bool:
         """Whether this answer tells about that kind."""
-        return kind in self.kinds or (not self.kinds and self.hint is kind)
+        return kind in self.kinds if self.kinds else self.hint is kind
+
+    def told(self) -> Iterable[Kind]:
+        """The kinds that this answer tells about."""
+        return self.kinds or (() if self.hint is None else (self.hint,))
 
     @property
     def state(self) -> State:
@@ -72,27 +75,30 @@ class Intake:
             )
         }
 
-    def take(self, answer: Answer, raw: Raw | bytes) -> None:
-        """File all that one answer holds, and write into it what came."""
+    def take(self, answer: Answer, given: Raw | bytes | shapes.Brought) -> None:
+        """File all that one answer holds, and write into it what came. given: JSON, or what was decoded of it."""
         answer.next_page = None
-        if self._keep_raw:
-            self._take_apart(answer, raw)
+        if not isinstance(given, Raw | bytes):
+            value = given
+        elif self._keep_raw:
+            self._take_apart(answer, given)
             return
-        try:
-            value = _ANSWER.decode(raw)
-        except parts.UNREADABLE:
-            self._take_apart(answer, raw)
-            return
+        else:
+            try:
+                value = _BROUGHT.decode(given)
+            except parts.UNREADABLE:
+                self._take_apart(answer, given)
+                return
         for resource in value if isinstance(value, list) else (value,):
             if isinstance(resource, shapes.OperationOutcome):
                 self._outcome(answer, resource, alone=True)
             elif resource is not None:
-                self._file(answer, resource, None)
+                self._file(answer, resource)
 
-    def _file(self, answer: Answer, resource: shapes.AnyResource, url: str | None) -> None:
+    def _file(self, answer: Answer, resource: shapes.AnyResource, url: Raw = shapes.ABSENT) -> None:
         kind = type(resource)
         if kind is shapes.Observation:
-            self._file_observation(answer, resource)  # type: ignore[arg-type]
+            self._file_observations(answer, [resource])  # type: ignore[list-item]
         elif kind is shapes.Bundle:
             self._file_bundle(answer, resource)  # type: ignore[arg-type]
         elif kind is shapes.Patient:
@@ -106,27 +112,29 @@ class Intake:
 
     def _file_bundle(self, answer: Answer, bundle: shapes.Bundle) -> None:
         entries = bundle.entry or ()
+        observations: list[shapes.Observation] = []
         for entry in entries:
             resource = entry.resource
             if type(resource) is shapes.Observation:
-                self._file_observation(answer, resource)
+                observations.append(resource)
             elif resource is not None:
-                self._file(answer, resource, parts.text(entry.fullUrl))
+                self._file(answer, resource, entry.fullUrl)
             else:
                 self._response(answer, entry.response)
+        if observations:
+            self._file_observations(answer, observations)
         self._frame(answer, bundle.link, bundle.total, bool(entries))
 
-    def _file_observation(self, answer: Answer, observation: shapes.Observation) -> None:
+    def _file_observations(self, answer: Answer, observations: list[shapes.Observation]) -> None:
         answer.kinds.add(Kind.OBSERVATIONS)
-        held = self._record.observations
-        if observation.id is None:
-            held.append(observation)
-            return
-        place = self._observations.setdefault(observation.id, len(held))
-        if place == len(held):
-            held.append(observation)
-        elif _is_newer(observation, held[place]):
-            held[place] = observation
+        held, places = self._record.observations, self._observations
+        for observation in observations:
+            end = len(held)
+            place = end if observation.id is None else places.setdefault(observation.id, end)
+            if place == end:
+                held.append(observation)
+            elif _is_newer(observation, held[place]):
+                held[place] = observation
 
     def _file_listed(self, answer: Answer, resource: shapes.AnyResource) -> None:
         kind = type(resource)
@@ -143,7 +151,7 @@ class Intake:
             self._others.add((kind, resource.id))
         held.append(resource)
 
-    def _file_patient(self, answer: Answer, patient: shapes.Patient, url: str | None) -> None:
+    def _file_patient(self, answer: Answer, patient: shapes.Patient, url: Raw) -> None:
         if patient.id != self._record.patient_id:
             self._record.other_patient = True
             if not answer.kinds:
@@ -153,13 +161,15 @@ class Intake:
             answer.failure = None
         answer.kinds.add(Kind.PATIENT)
         self._record.patient = patient
-        if url:
-            self._record.addresses.add(url)
+        address = parts.text(url)
+        if address:
+            self._record.addresses.add(address)
 
-    def _file_support(self, resource: shapes.AnyResource, url: str | None) -> None:
+    def _file_support(self, resource: shapes.AnyResource, url: Raw) -> None:
         names = [f"{type(resource).__name__}/{resource.id}"] if resource.id else []
-        if url:
-            names.append(url)
+        address = parts.text(url)
+        if address:
+            names.append(address)
         for name in names:
             if isinstance(resource, shapes.Medication):
                 self._record.medications[name] = resource
@@ -199,15 +209,15 @@ class Intake:
         try:
             if start == b"[":
                 for each in _LIST.decode(raw):
-                    self._take_resource(answer, each, None, alone=True)
+                    self._take_resource(answer, each, alone=True)
             elif start == b"{":
-                self._take_resource(answer, Raw(bytes(raw)) if isinstance(raw, bytes) else raw, None, alone=True)
+                self._take_resource(answer, Raw(bytes(raw)) if isinstance(raw, bytes) else raw, alone=True)
             elif bytes(raw).strip() != b"null":
                 answer.failure = "no FHIR resource"
         except parts.UNREADABLE:
             answer.failure = "not readable as JSON"
 
-    def _take_resource(self, answer: Answer, raw: Raw, url: str | None, *, alone: bool = False) -> None:
+    def _take_resource(self, answer: Answer, raw: Raw, url: Raw = shapes.ABSENT, *, alone: bool = False) -> None:
         if _is_bundle(raw):
             self._take_bundle(answer, raw)
             return
@@ -236,8 +246,7 @@ class Intake:
                 self._unreadable(answer, Unreadable("entry", "entry", "an entry of the Bundle is not readable"))
                 continue
             if entry.resource and bytes(entry.resource) != b"null":
-                url = parts.text(entry.fullUrl)
-                self._take_resource(answer, entry.resource, url)
+                self._take_resource(answer, entry.resource, entry.fullUrl)
             else:
                 self._response(answer, entry.response)
         self._frame(answer, bundle.link, bundle.total, bool(bundle.entry))

@@ -326,6 +326,9 @@ AnyResource: TypeAlias = (
     | Bundle
 )
 
+# What stands under one prefetch key: a resource or a Bundle, several of them, or nothing.
+Brought: TypeAlias = AnyResource | list[AnyResource] | None
+
 
 class RawEntry(Shape):
     """An entry whose resource is left undecoded, for the way on which a bad resource costs only itself."""

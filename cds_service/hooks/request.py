@@ -1,7 +1,9 @@
 """From the bytes of a hook call to a HookRequest, or to a HookError that names the place and what was expected.
 
 Knows: the envelope of CDS Hooks 2.0 and the two request extensions of the assessment contract.
-Must not know: what stands inside the prefetched resources; each stays undecoded (msgspec.Raw) until fhir/ reads it.
+Must not know: what stands inside the prefetched resources. They are decoded in the same pass, by the shapes of fhir/,
+for a second pass over the body would cost as much again. When anything at all does not fit, the values stay undecoded
+(msgspec.Raw) and fhir/ reads what can be read.
 
 No message repeats a value of the request, for it could be an identifier or a token; hook names are the exception.
 """
@@ -10,10 +12,13 @@ import codecs
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, UnsetType
+
+from cds_service.fhir import parts, shapes
 
 EXPLAIN = "org.calcinosis-cds.explain"
 EVALUATION_TIME = "org.calcinosis-cds.evaluation-time"
@@ -70,7 +75,7 @@ class HookRequest:
     user_id: str
     patient_id: str
     encounter_id: str | None
-    prefetch: dict[str, msgspec.Raw]
+    prefetch: dict[str, msgspec.Raw] | dict[str, shapes.Brought]
     fhir_server: str | None
     fhir_authorization: FhirAuthorization | None
     explain: bool
@@ -92,27 +97,33 @@ class _Authorization(msgspec.Struct):
     patient: str | None = None
 
 
-class _Envelope(msgspec.Struct, rename="camel"):
+P = TypeVar("P")
+
+
+class _Envelope(msgspec.Struct, Generic[P], rename="camel"):
     hook: str | UnsetType = UNSET
     hook_instance: str | UnsetType = UNSET
     context: _Context | UnsetType = UNSET
     fhir_server: str | None = None
     fhir_authorization: _Authorization | None = None
-    prefetch: dict[str, msgspec.Raw] | None = None
+    prefetch: dict[str, P] | None = None
     extension: dict[str, msgspec.Raw] | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Envelope)
+_AnyEnvelope = _Envelope[msgspec.Raw] | _Envelope[shapes.Brought]
+_WHOLE: msgspec.json.Decoder[_Envelope[shapes.Brought]] = msgspec.json.Decoder(_Envelope[shapes.Brought])
+_FRAME: msgspec.json.Decoder[_Envelope[msgspec.Raw]] = msgspec.json.Decoder(_Envelope[msgspec.Raw])
 
 
-def read_request(body: bytes, hook: str, *, sandbox: bool) -> HookRequest:
+def read_request(body: bytes, hook: str, *, sandbox: bool, keep_raw: bool = False) -> HookRequest:
     """Read and check a call of a service that serves the hook.
 
     sandbox: whether the caller may set the clock and name a FHIR server without TLS.
+    keep_raw: leave the prefetched values undecoded, for validation of the evidence.
     Source: CDS Hooks 2.0, "Calling a CDS Service".
     Raises: HookError.
     """
-    envelope = _decoded(body)
+    envelope = _decoded(body, keep_raw=keep_raw)
     _check_complete(envelope)
     context = envelope.context
     assert isinstance(context, _Context)  # noqa: S101  _check_complete has seen to it; this tells the type checker
@@ -137,10 +148,15 @@ def read_request(body: bytes, hook: str, *, sandbox: bool) -> HookRequest:
     )
 
 
-def _decoded(body: bytes) -> _Envelope:
+def _decoded(body: bytes, *, keep_raw: bool) -> _AnyEnvelope:
     _check_utf8(body)
+    if not keep_raw:
+        try:
+            return _WHOLE.decode(body)
+        except parts.UNREADABLE:
+            pass  # the frame alone tells what is wrong with it; the rest is read by fhir/ as far as it goes
     try:
-        return _DECODER.decode(body)
+        return _FRAME.decode(body)
     except RecursionError:
         raise HookError(400, "structure", "The body is nested too deeply to be a hook request.") from None
     except msgspec.ValidationError as error:
@@ -204,7 +220,7 @@ def _kind(name: str) -> str:
     return _KINDS.get(name, name)
 
 
-def _check_complete(envelope: _Envelope) -> None:
+def _check_complete(envelope: _AnyEnvelope) -> None:
     context = envelope.context if isinstance(envelope.context, _Context) else _Context()
     required = {
         "hook": envelope.hook,
@@ -261,7 +277,7 @@ def _evaluation_time(raw: msgspec.Raw | None) -> datetime | None:
         raise _refused(place, text, expected) from None
 
 
-def _fhir_server(envelope: _Envelope, sandbox: bool) -> str | None:
+def _fhir_server(envelope: _AnyEnvelope, sandbox: bool) -> str | None:
     server = envelope.fhir_server
     if server is None:
         if envelope.fhir_authorization is not None:
@@ -281,7 +297,7 @@ def _fhir_server(envelope: _Envelope, sandbox: bool) -> str | None:
     return server
 
 
-def _fhir_authorization(envelope: _Envelope) -> FhirAuthorization | None:
+def _fhir_authorization(envelope: _AnyEnvelope) -> FhirAuthorization | None:
     given = envelope.fhir_authorization
     if given is None:
         return None

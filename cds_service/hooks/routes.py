@@ -85,7 +85,7 @@ def _call(parts: Parts, service: Service) -> Response:
     """Answer one hook call and take a note of it, however it ends."""
     visit = _Visit(service, perf_counter())
     try:
-        hook_request = read_request(_body(), service.hook, sandbox=parts.sandbox)
+        hook_request = read_request(_body(), service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
         visit.read_at, visit.hook_instance = perf_counter(), hook_request.hook_instance
         now = hook_request.evaluation_time or parts.clock()
         fetch = parts.fetch_for(hook_request)

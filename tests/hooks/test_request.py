@@ -3,8 +3,10 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 
+from cds_service.fhir import shapes
 from cds_service.hooks.request import HookError, HookRequest, read_request
 
 HOOK = "patient-view"
@@ -60,7 +62,38 @@ def test_the_three_required_members_are_enough() -> None:
 def test_prefetched_resources_stay_as_they_came() -> None:
     body = b'{"prefetch": {"patient": {"id" : 7.10}, "none": null}, ' + json.dumps(call()).encode()[1:]
     request = read(body)
-    assert {key: bytes(raw) for key, raw in request.prefetch.items()} == {"patient": b'{"id" : 7.10}', "none": b"null"}
+    raw = {key: bytes(raw) for key, raw in request.prefetch.items() if isinstance(raw, msgspec.Raw)}
+    assert raw == {"patient": b'{"id" : 7.10}', "none": b"null"}
+
+
+FITTING: dict[str, object] = {
+    "patient": {"resourceType": "Patient", "id": "x1"},
+    "observations": {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Observation", "id": "o1"}}]},
+    "none": None,
+}
+
+
+def test_resources_that_fit_their_shapes_are_decoded_in_the_same_pass() -> None:
+    given = read(call(prefetch=FITTING)).prefetch
+    bundle = given["observations"]
+    assert isinstance(given["patient"], shapes.Patient)
+    assert isinstance(bundle, shapes.Bundle)
+    assert [entry.resource.id for entry in bundle.entry or () if entry.resource is not None] == ["o1"]
+    assert given["none"] is None
+
+
+@pytest.mark.parametrize("odd", [{"resourceType": "CarePlan"}, {"resourceType": "Patient", "id": 7}, 7, [[]], {}])
+def test_one_that_does_not_fit_leaves_all_undecoded(odd: object) -> None:
+    given = read(call(prefetch={**FITTING, "odd": odd})).prefetch
+    assert {key: json.loads(bytes(raw)) for key, raw in given.items() if isinstance(raw, msgspec.Raw)} == {
+        **FITTING,
+        "odd": odd,
+    }
+
+
+def test_nothing_is_decoded_where_the_raw_resources_are_wanted() -> None:
+    request = read_request(json.dumps(call(prefetch=FITTING)).encode(), HOOK, sandbox=True, keep_raw=True)
+    assert all(isinstance(raw, msgspec.Raw) for raw in request.prefetch.values())
 
 
 @pytest.mark.parametrize("kind", ["Practitioner", "PractitionerRole", "Patient", "RelatedPerson"])
