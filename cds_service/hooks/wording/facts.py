@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from cds_service.calcinosis.assessment import Assessment, Freshness, Product, Value
 from cds_service.calcinosis.facts import Gap, GapReason, Position
@@ -22,6 +23,7 @@ UNIT, UNIT_SI = "mg2/dL2", "mmol2/L2"
 BOUNDS = {"exact": "", "atLeast": "at least ", "atMost": "at most "}
 
 
+@lru_cache(maxsize=8)  # one set of limits a site
 def limits_of(criteria: Criteria) -> Mapping[str, str]:
     """Return every limit and window of the content as a word for the tables of wording."""
     words = {}
@@ -66,8 +68,12 @@ def values_of(assessment: Assessment) -> tuple[Value, ...]:
 
 def value_for(assessment: Assessment, inputs: Iterable[str]) -> Value | None:
     """Return the shown value of one of these inputs."""
-    wanted = tuple(inputs)
-    return next((value for value in values_of(assessment) if value.measurement.input in wanted), None)
+    wanted, product = tuple(inputs), assessment.product
+    used = () if product is None else (product.calcium, product.phosphate, product.albumin)
+    for value in (*used, *assessment.values):
+        if value is not None and value.measurement.input in wanted:
+            return value
+    return None
 
 
 def severe_calcium(assessment: Assessment, criteria: Criteria) -> Value | None:

@@ -15,6 +15,7 @@ MOST_DECIMALS = 4
 COMPARATORS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 
 _COMPARED = re.compile(r"(>=|<=|>|<)\s*(?=\d)")
+_PLAIN = re.compile(r"[A-Za-z0-9]+(?:[ \-][A-Za-z0-9]+)*")  # nothing in it needs a second look
 _FOREIGN = re.compile(r"[^\w \-.,;:/%+=()\[\]{}^'°·]+")
 _LINKS = re.compile(r"(?i)(?:https?|ftp|mailto|xmpp)(?=:)|www(?=\.)|(?<=\])(?=\()|//+")
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
@@ -26,6 +27,8 @@ def inert(text: str, limit: int = 60) -> str:
 
     Characters that Markdown or HTML could read become "?", comparators become words, long text is cut.
     """
+    if len(text) <= limit and _PLAIN.fullmatch(text):
+        return text
     words = _COMPARED.sub(lambda found: f"{COMPARATORS[found[1]]} ", " ".join(text.split()))
     words = _LINKS.sub(" ", _FOREIGN.sub("?", words)).strip()
     return words if len(words) <= limit else words[: limit - 3].rstrip() + "..."
