@@ -19,14 +19,14 @@ from cds_service.logs import JsonLines
 from cds_service.settings import read_settings
 from cds_service.storage.journal import Journal
 from cds_service.terminology.catalog import Catalog
-from tests.calls import CLOCK, EXPLAIN, PATIENT_VIEW, bundle, calcium, call, patient, phosphate, prefetch
+from tests.calls import CLOCK, EXPLAIN, INSTANCE, PATIENT_VIEW, bundle, calcium, call, patient, phosphate, prefetch
 from tests.conftest import NOW
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 SENTINEL = "zq7sentinel"
 TOKEN = f"{SENTINEL}-token"
 PATIENT = f"{SENTINEL}-patient"
-INSTANCE = "7d4c0cf2-6f2b-4a0e-9a53-0c7b9f3c9a10"
+SUBJECT = {"reference": f"Patient/{PATIENT}"}
 VALUE = 10.6173
 SERVER = f"https://ehr.example.org/{SENTINEL}"
 AUTHORIZATION = {
@@ -41,8 +41,8 @@ LEAKS = (SENTINEL, INSTANCE, str(VALUE), "Mrs Doe", "1960-04-01")
 
 def marked_call(**changes: object) -> dict[str, object]:
     """A call in which whatever could identify someone holds a sentinel."""
-    person = patient(PATIENT, name=[{"text": f"Mrs Doe {SENTINEL}"}], identifier=[{"value": f"{SENTINEL}-mrn"}])
-    observations = (calcium(VALUE, patient=PATIENT, note=[{"text": SENTINEL}]), phosphate(7.5, patient=PATIENT))
+    person = patient(id=PATIENT, name=[{"text": f"Mrs Doe {SENTINEL}"}], identifier=[{"value": f"{SENTINEL}-mrn"}])
+    observations = (calcium(VALUE, subject=SUBJECT, note=[{"text": SENTINEL}]), phosphate(7.5, subject=SUBJECT))
     condition = {
         "resourceType": "Condition",
         "id": f"{SENTINEL}-c1",

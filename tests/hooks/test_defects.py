@@ -10,61 +10,21 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.builders import RXNORM, coding, condition, encounter, medication_request, procedure
 from tests.calls import PATIENT_VIEW, bundle, calcium, call, phosphate, prefetch, result
 
-CONDITION = {
-    "resourceType": "Condition",
-    "id": "c1",
-    "clinicalStatus": {
-        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]
-    },
-    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "N18.6"}]},
-    "subject": {"reference": "Patient/x1"},
-    "onsetDateTime": "2020-02",
-}
-MEDICATION = {
-    "resourceType": "MedicationRequest",
-    "id": "m1",
-    "status": "active",
-    "intent": "order",
-    "medicationCodeableConcept": {
-        "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "11289"}]
-    },
-    "subject": {"reference": "Patient/x1"},
-    "authoredOn": "2026-09-01",
-}
-PROCEDURE = {
-    "resourceType": "Procedure",
-    "id": "p1",
-    "status": "completed",
-    "code": {"coding": [{"system": "http://snomed.info/sct", "code": "302497006"}]},
-    "subject": {"reference": "Patient/x1"},
-    "performedPeriod": {"start": "2026-10-01T08:00:00+02:00", "end": "2026-10-01T12:00:00+02:00"},
-}
-ENCOUNTER = {
-    "resourceType": "Encounter",
-    "id": "e1",
-    "status": "in-progress",
-    "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
-    "subject": {"reference": "Patient/x1"},
-}
-ALBUMIN = result("1751-7", 3.1, "g/dL", number="albumin")
+RANGE = [{"low": {"value": 8.5, "unit": "mg/dL"}, "high": {"value": 10.2, "unit": "mg/dL"}}]
 WHOLE = call(
     context={"userId": "Practitioner/p1", "patientId": "x1", "encounterId": "e1"},
-    prefetch={
-        **prefetch(
-            calcium(
-                10.5,
-                referenceRange=[{"low": {"value": 8.5, "unit": "mg/dL"}, "high": {"value": 10.2, "unit": "mg/dL"}}],
-            ),
-            phosphate(7.5, specimen={"reference": "Specimen/s1"}, interpretation=[{"coding": [{"code": "H"}]}]),
-            ALBUMIN,
-        ),
-        "conditions": bundle(CONDITION),
-        "medications": bundle(MEDICATION),
-        "procedures": bundle(PROCEDURE),
-        "encounter": ENCOUNTER,
-    },
+    prefetch=prefetch(
+        calcium(10.5, referenceRange=RANGE),
+        phosphate(7.5, specimen={"reference": "Specimen/s1"}, interpretation=[{"coding": [{"code": "H"}]}]),
+        result("albumin", "3.1 g/dL"),
+        conditions=bundle(condition(onsetDateTime="2020-02")),
+        medications=bundle(medication_request(coding(RXNORM, "11289"))),
+        procedures=bundle(procedure()),
+        encounter=encounter("IMP"),
+    ),
 )
 Path = tuple[str | int, ...]
 

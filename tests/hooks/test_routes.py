@@ -138,7 +138,8 @@ def test_conditions_that_failed_are_told_apart_from_none(client: FlaskClient) ->
 
 
 def test_results_of_another_patient_lead_to_no_guidance(client: FlaskClient) -> None:
-    body = call(calcium(10.5, patient="x2"), phosphate(7.5, patient="x2"))
+    other = {"reference": "Patient/x2"}
+    body = call(calcium(10.5, subject=other), phosphate(7.5, subject=other))
     answer = client.post(PATIENT_VIEW, json=body)
     told = assessed(answer)
     assert (told["product"], told["flags"]) == (None, ["other_subject"])
@@ -251,7 +252,7 @@ def test_what_trips_parsers_is_400(client: FlaskClient, body: bytes) -> None:
     "value", ["1e400", "-1e400", "9" * 5000, "1." + "0" * 5000 + "1", '"NaN"', "true", "[1]", "{}", '"\\u0000"', "null"]
 )
 def test_a_strange_number_in_a_result_costs_only_that_result(client: FlaskClient, value: str) -> None:
-    text = json.dumps(call(calcium(10.5, number="strange"), calcium(10.4, number="calcium"), phosphate(7.5)))
+    text = json.dumps(call(calcium(10.5, id="strange"), calcium(10.4), phosphate(7.5)))
     assert text.count('"value": 10.5') == 1
     answer = client.post(
         PATIENT_VIEW, data=text.replace('"value": 10.5', f'"value": {value}'), content_type="application/json"
