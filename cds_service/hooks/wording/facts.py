@@ -69,7 +69,7 @@ def values_of(assessment: Assessment) -> tuple[Value, ...]:
 def value_for(assessment: Assessment, inputs: Iterable[str]) -> Value | None:
     """Return the shown value of one of these inputs."""
     wanted, product = tuple(inputs), assessment.product
-    used = () if product is None else (product.calcium, product.phosphate, product.albumin)
+    used: tuple[Value | None, ...] = () if product is None else (product.calcium, product.phosphate, product.albumin)
     for value in (*used, *assessment.values):
         if value is not None and value.measurement.input in wanted:
             return value
