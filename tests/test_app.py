@@ -21,7 +21,7 @@ from cds_service.cli import main
 from cds_service.settings import read_settings
 from cds_service.storage.journal import Journal
 from cds_service.terminology.catalog import Catalog
-from tests.calls import PATIENT_VIEW, critical_call, healthy_call
+from tests.calls import PATIENT_VIEW, calcium, call, critical_call, healthy_call, phosphate
 from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[1]
@@ -129,6 +129,13 @@ def test_assess_prints_the_response_as_json(runner: CliRunner, request_file: Pat
     body = json.loads(result.output)
     assert body["cards"][0]["indicator"] == "critical"
     assert body["extension"]["org.calcinosis-cds.assessment"]["tier"] == "critical"
+
+
+def test_assess_notes_evidence_that_is_no_valid_fhir(runner: CliRunner) -> None:
+    body = call(calcium(10.5, made_up_field=1), phosphate(7.5))
+    told = json.loads(runner.invoke(main, ["assess", "--json", "-"], input=json.dumps(body)).output)
+    notes = told["extension"]["org.calcinosis-cds.assessment"]["notes"]
+    assert [note for note in notes if note.startswith("Observation/calcium: read leniently: made_up_field")] != []
 
 
 def test_assess_reads_standard_input(runner: CliRunner) -> None:
