@@ -17,15 +17,16 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "calcinosis": (set(), set()),
     "terminology": ({"calcinosis"}, set()),
     "fhir": ({"calcinosis", "terminology"}, {"msgspec", "fhir"}),
-    "interchange": ({"calcinosis", "terminology"}, {"fhir"}),
+    "interchange": ({"calcinosis", "terminology"}, set()),
     "storage": ({"calcinosis"}, {"sqlalchemy"}),
     "hooks": ({"calcinosis", "terminology", "fhir", "storage"}, {"msgspec"}),
 }
 # what one module may have besides its layer
 BESIDES: dict[str, set[str]] = {
     "fhir/client.py": {"requests", "urllib3"},
-    "interchange/expansion.py": {"requests"},  # asks a terminology server
     "fhir/validate.py": {"pydantic"},  # the errors of fhir.resources
+    "interchange/resources.py": {"fhir"},
+    "interchange/expansion.py": {"requests"},  # asks a terminology server, never at hook time
     "hooks/routes.py": {"flask"},
     "hooks/errors.py": {"flask", "werkzeug", "fhir"},
 }
@@ -51,6 +52,7 @@ ROOT = {
     "cli": {"click"},
     "demo": {"msgspec"},
     "logs": {"msgspec"},
+    "pages": set(),
     "server": {"flask", "granian"},
     "settings": {"pydantic", "pydantic_settings"},
     "wsgi": set(),
@@ -191,6 +193,18 @@ def test_only_the_last_handler_catches_everything() -> None:
         ("terminology/codes.py", "import msgspec", "terminology/codes.py imports msgspec"),
         ("fhir/gather.py", "import requests", "fhir/gather.py imports requests"),
         ("fhir/gather.py", "import cds_service.hooks.cards", "fhir/gather.py imports cds_service.hooks.cards"),
+        ("interchange/rows.py", "import requests", "interchange/rows.py imports requests"),
+        ("interchange/rows.py", "import fhir.resources", "interchange/rows.py imports fhir.resources"),
+        (
+            "interchange/rows.py",
+            "import cds_service.fhir.client",
+            "interchange/rows.py imports cds_service.fhir.client",
+        ),
+        (
+            "hooks/decide.py",
+            "from cds_service.interchange import expansion",
+            "hooks/decide.py imports cds_service.interchange",
+        ),
         ("storage/journal.py", "import cds_service.fhir.record", "storage/journal.py imports cds_service.fhir.record"),
         ("hooks/cards.py", "from flask import request", "hooks/cards.py imports flask"),
         ("hooks/request.py", "from fhir.resources.R4B import bundle", "hooks/request.py imports fhir.resources.R4B"),

@@ -12,6 +12,7 @@ from cds_service.terminology.table import CellCheck, Known
 _ID = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 _DECIMAL = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _RANK = re.compile(r"[1-9]\d?", re.ASCII)
+_EDITION = re.compile(r"http://snomed\.info/sct/\d{6,18}/version/\d{8}", re.ASCII)
 _SYSTEM = re.compile(r"(?:https?://|urn:)\S+", re.ASCII)
 
 
@@ -56,6 +57,11 @@ def sources(value: str, known: Known) -> str | None:
         return "is empty"
     unknown = [source for source in value.split("; ") if source.split(":")[0] not in known["source"]]
     return f"{', '.join(map(repr, unknown))} is not in sources.toml" if unknown else None
+
+
+def snomed_edition(value: str, known: Known) -> str | None:
+    """Ask for the URI of one version of one SNOMED CT edition."""
+    return None if _EDITION.fullmatch(value) else f"{value!r} is not the version URI of a SNOMED CT edition"
 
 
 def local_system(value: str, known: Known) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from cds_service.terminology import layout
+from cds_service.terminology.codes import SNOMED
 from cds_service.terminology.content import SITE, Content
 from cds_service.terminology.table import Problems, Row
 from cds_service.terminology.units import CONVERTS, parse_factor
@@ -20,6 +21,7 @@ def check_coherence(content: Content, problems: Problems) -> None:
     _check_units(content, content.of(layout.UNITS), problems, layout.UNITS.file)
     _check_observations(content, content.of(layout.OBSERVATIONS), problems, layout.OBSERVATIONS.file)
     _check_look_alikes(content, problems)
+    _check_expansion(content, problems)
     _check_ranges(content, problems)
     _check_ids(content, problems)
     if not content.left_out:
@@ -83,6 +85,20 @@ def _check_look_alikes(content: Content, problems: Problems) -> None:
         for row in content.of(rejected):
             if row["code"] in codes:
                 problems.add(rejected.file, row.line, "code", f"{row['code']} is accepted in {accepted}")
+
+
+def _check_expansion(content: Content, problems: Problems) -> None:
+    """A reviewed row speaks for its code; expanded rows come from one edition and lie below reviewed ones."""
+    reviewed = {row["code"] for row in content.of(layout.FINDINGS[SNOMED])}
+    editions: set[str] = set()
+    for row in content.of(layout.EXPANDED):
+        if row["code"] in reviewed:
+            text = f"{row['code']} is in the reviewed file already: expand anew"
+            problems.add(layout.EXPANDED.file, row.line, "code", text)
+        editions.add(row["source"])
+        if len(editions) > 1:
+            problems.add(layout.EXPANDED.file, row.line, "source", "rows come from different editions; expand anew")
+            return
 
 
 def _check_ranges(content: Content, problems: Problems) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 
 from cds_service.terminology import layout
 from cds_service.terminology.catalog import Source
+from cds_service.terminology.codes import SNOMED
 from cds_service.terminology.criteria import (
     CRITERIA_FILE,
     MANIFEST_FILE,
@@ -71,10 +72,12 @@ def read_content(directory: Path, problems: Problems) -> Content:
         }
     for table in layout.CODE_TABLES:
         _read_table(directory, table, content, problems)
+    if (directory / layout.EXPANDED.file).exists():
+        _read_table(directory, layout.EXPANDED, content, problems)
     criteria = _text(directory, CRITERIA_FILE, content, problems)
     content.criteria, content.bounds = read_criteria(criteria, content.known["source"], problems)
     content.version = read_version(_text(directory, MANIFEST_FILE, content, problems), problems)
-    tables = (table.file for table in (*layout.VOCABULARY, *layout.CODE_TABLES))
+    tables = (table.file for table in (*layout.VOCABULARY, *layout.CODE_TABLES, layout.EXPANDED))
     _check_names(directory, {SOURCES_FILE, CRITERIA_FILE, MANIFEST_FILE, README, *tables}, problems, prefix="")
     return content
 
@@ -130,7 +133,8 @@ def add_site(directory: Path, content: Content, problems: Problems) -> None:
 
 
 def _check_additions(rows: list[Row], table: Layout, content: Content, problems: Problems, *, name: str) -> None:
-    shipped = {_identity(row, table) for row in content.of(table)} | _rejected(content, table)
+    shipped = {_identity(row, each) for each in _same_codes(table) for row in content.of(each)}
+    shipped |= _rejected(content, table)
     below = tuple(code for code, *_ in shipped) if table in layout.ICD_FINDINGS else ()
     for row in rows:
         code = " ".join(_identity(row, table)).strip()
@@ -143,6 +147,12 @@ def _check_additions(rows: list[Row], table: Layout, content: Content, problems:
 def _identity(row: Row, table: Layout) -> tuple[str, ...]:
     """Return what a site must not repeat: the code, whatever it would stand for; of a unit, input and spelling."""
     return tuple(row[column] for column in table.key if column not in ("concept", "drug"))
+
+
+def _same_codes(table: Layout) -> tuple[Layout, ...]:
+    """Return the files that share the codes of a file: one code stands in one of them only."""
+    pair = (layout.FINDINGS[SNOMED], layout.EXPANDED)
+    return pair if table in pair else (table,)
 
 
 def _rejected(content: Content, table: Layout) -> set[tuple[str, ...]]:

@@ -21,6 +21,7 @@ from cds_service.terminology.cells import (
     optional_decimal,
     rank,
     refers,
+    snomed_edition,
     sources,
     text,
 )
@@ -220,6 +221,14 @@ FINDINGS: Final[Mapping[str, Layout]] = {
     codes.ICD9CM: _conditions("conditions.icd9cm.csv", codes.ICD9CM),
     codes.RXNORM: _conditions("interference.rxnorm.csv", codes.RXNORM),
 }
+# What a terminology server says lies below the reviewed SNOMED CT concepts: written by expand-mappings, never by hand.
+_BELOW = {"include": one_of(("self",)), "specificity": one_of((Specificity.NARROWER,)), "source": snomed_edition}
+EXPANDED: Final = Layout(
+    "conditions.snomed.expanded.csv",
+    {**FINDINGS[codes.SNOMED].columns, **_BELOW},
+    ("code", "concept"),
+    vital=False,
+)
 REJECTED_FINDINGS: Final[Mapping[str, Layout]] = {
     codes.SNOMED: _rejected_conditions("conditions.rejected.snomed.csv", codes.SNOMED, vital=False),
     codes.ICD10CM: _rejected_conditions("conditions.rejected.icd10cm.csv", codes.ICD10CM),
@@ -257,6 +266,7 @@ ICD_FINDINGS: Final = tuple(FINDINGS[system] for system in sorted(codes.ICD_DIAG
 REJECTIONS: Final[Mapping[str, Layout]] = {
     OBSERVATIONS.file: REJECTED_OBSERVATIONS,
     **{FINDINGS[system].file: rejected for system, rejected in REJECTED_FINDINGS.items()},
+    EXPANDED.file: REJECTED_FINDINGS[codes.SNOMED],
 }
 NOT_VERIFIED: Final = "not verified"
 
@@ -280,6 +290,7 @@ ADDABLE: Final = (
     UNITS,
     *SPECIMENS.values(),
     *FINDINGS.values(),
+    EXPANDED,
     *MEDICATIONS.values(),
     *PROCEDURES.values(),
     ROUTES,

@@ -55,6 +55,17 @@ def check(directory: Path, local: Path | None = None) -> tuple[str, ...]:
     return _read(directory, local)[1]
 
 
+def read_shipped(directory: Path | None = None) -> Content:
+    """Return the rows themselves, for those who print, export or expand them.
+
+    Raises: ContentError with every problem.
+    """
+    content, problems = _read(directory or shipped_mappings(), None)
+    if problems:
+        raise ContentError(problems)
+    return content
+
+
 def load_catalog(directory: Path | None = None, local: Path | None = None) -> Catalog:
     """Return the catalog of the shipped content, with the additions of a site.
 
@@ -210,7 +221,10 @@ def _findings(
     """Return the concepts of each code, and for ICD those of codes that include what is below them."""
     exact: BySystem[tuple[FindingCode, ...]] = {system: {} for system in layout.FINDINGS}
     prefixes: BySystem[tuple[FindingCode, ...]] = {system: {} for system in codes.ICD_DIAGNOSES}
-    for system, row in _with_system(content, layout.FINDINGS, layout.LOCAL_CONDITIONS):
+    for system, row in (
+        *_with_system(content, layout.FINDINGS, layout.LOCAL_CONDITIONS),
+        *((codes.SNOMED, row) for row in content.of(layout.EXPANDED)),
+    ):
         finding = FindingCode(
             row["concept"],
             Specificity(row["specificity"]),
