@@ -14,7 +14,8 @@ from cds_service.fhir.gather import MissingData
 from cds_service.hooks.decide import Decision, decide, response_body
 from cds_service.hooks.errors import missing_data
 from cds_service.hooks.plain import response_as_text
-from cds_service.hooks.request import HookError, read_request
+from cds_service.hooks.refusal import HookError
+from cds_service.hooks.request import read_request
 from cds_service.hooks.services import services
 from cds_service.settings import Settings
 

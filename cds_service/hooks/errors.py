@@ -13,7 +13,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from cds_service.fhir.gather import MissingData
-from cds_service.hooks.request import HookError
+from cds_service.hooks.refusal import HookError
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ for a second pass over the body would cost as much again. When anything at all d
 No message repeats a value of the request, for it could be an identifier or a token; hook names are the exception.
 """
 
-import codecs
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +18,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from cds_service.fhir import parts, shapes
+from cds_service.hooks.refusal import HookError, check_utf8, malformed, wrong_type
 
 EXPLAIN = "org.calcinosis-cds.explain"
 EVALUATION_TIME = "org.calcinosis-cds.evaluation-time"
@@ -32,30 +32,6 @@ _USER = re.compile(rf"({'|'.join(USER_TYPES)})/{_ID_TEXT}")
 _INSTANT = re.compile(r"(19|2\d)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _HOOK_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_MSGSPEC_TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`(?: - at `\$\.(?P<place>[^`]+)`)?")
-_MSGSPEC_RANGE = re.compile(r"(?P<problem>[^`]+) - at `\$\.(?P<place>[^`]+)`")
-_MSGSPEC_BYTE = re.compile(r"JSON is malformed: (?P<problem>.+) \(byte (?P<byte>\d+)\)")
-_KINDS = {
-    "str": "a string",
-    "int": "an integer",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "an array",
-    "object": "an object",
-    "null": "null",
-}
-_UTF8_SLICE = 1 << 20
-
-
-class HookError(Exception):
-    """A request that cannot be answered. status: HTTP; code: FHIR issue type; expression: the places in the request."""
-
-    def __init__(self, status: int, code: str, diagnostics: str, expression: tuple[str, ...] = ()) -> None:
-        super().__init__(diagnostics)
-        self.status = status
-        self.code = code
-        self.diagnostics = diagnostics
-        self.expression = expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +125,7 @@ def read_request(body: bytes, hook: str, *, sandbox: bool, keep_raw: bool = Fals
 
 
 def _decoded(body: bytes, *, keep_raw: bool) -> _AnyEnvelope:
-    _check_utf8(body)
+    check_utf8(body)
     if not keep_raw:
         try:
             return _WHOLE.decode(body)
@@ -160,64 +136,9 @@ def _decoded(body: bytes, *, keep_raw: bool) -> _AnyEnvelope:
     except RecursionError:
         raise HookError(400, "structure", "The body is nested too deeply to be a hook request.") from None
     except msgspec.ValidationError as error:
-        raise _wrong_type(str(error)) from None
+        raise wrong_type(str(error)) from None
     except msgspec.DecodeError as error:
-        raise HookError(400, "structure", _malformed(body, str(error))) from None
-
-
-def _check_utf8(body: bytes) -> None:
-    """Refuse what is not UTF-8; in slices, so that a large body is not held a second time as text."""
-    if body.isascii():
-        return
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    start = 0
-    try:
-        for start in range(0, len(body), _UTF8_SLICE):
-            decoder.decode(body[start : start + _UTF8_SLICE], final=start + _UTF8_SLICE >= len(body))
-    except UnicodeDecodeError as error:
-        if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise HookError(400, "structure", "The body is UTF-16; expected JSON in UTF-8.") from None
-        # the decoder may have kept up to three bytes of the slice before, so the place is exact only inside a slice
-        near = _position(body, start + error.start)
-        raise HookError(400, "structure", f"The body is not UTF-8 near {near}; expected JSON in UTF-8.") from None
-
-
-def _malformed(body: bytes, message: str) -> str:
-    if body.startswith(codecs.BOM_UTF8):
-        return "The body starts with a byte order mark; expected JSON in UTF-8 without one."
-    found = _MSGSPEC_BYTE.fullmatch(message)
-    if found:
-        return f"The body is not JSON: {found['problem']} at {_position(body, int(found['byte']))}."
-    if not body.strip():
-        return "The body is empty; expected a hook request as a JSON object."
-    return "The body is not JSON: it ends too early, or a string holds half of a surrogate pair (\\ud800 to \\udfff)."
-
-
-def _position(body: bytes, byte: int) -> str:
-    line = body.count(b"\n", 0, byte) + 1
-    column = byte - (body.rfind(b"\n", 0, byte) + 1) + 1
-    return f"byte {byte} (line {line}, column {column})"
-
-
-def _wrong_type(message: str) -> HookError:
-    """Translate msgspec's message; its places are member names of the envelope, never keys that the caller chose."""
-    found = _MSGSPEC_TYPE.fullmatch(message)
-    if found:
-        place = found["place"]
-        expected = _kind(found["expected"].removesuffix(" | null"))
-        subject = place or "The body"
-        return HookError(
-            400, "structure", f"{subject} is {_kind(found['got'])}; expected {expected}.", (place,) if place else ()
-        )
-    out_of_range = _MSGSPEC_RANGE.fullmatch(message)
-    if out_of_range:
-        place = out_of_range["place"]
-        return HookError(400, "value", f"{place}: {out_of_range['problem'].lower()}.", (place,))
-    return HookError(400, "structure", "A member of the request has the wrong type.")
-
-
-def _kind(name: str) -> str:
-    return _KINDS.get(name, name)
+        raise HookError(400, "structure", malformed(body, str(error))) from None
 
 
 def _check_complete(envelope: _AnyEnvelope) -> None:

@@ -16,7 +16,8 @@ from flask import Blueprint, Response, request
 
 from cds_service.fhir.gather import Fetch, MissingData
 from cds_service.hooks.decide import Decision, decide, response_body
-from cds_service.hooks.request import HookError, HookRequest, read_request
+from cds_service.hooks.refusal import HookError
+from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Service
 from cds_service.storage.records import DecisionRecord, hashed
 from cds_service.terminology.catalog import Catalog

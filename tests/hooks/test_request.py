@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from cds_service.fhir import shapes
-from cds_service.hooks.request import HookError, HookRequest, read_request
+from cds_service.hooks.refusal import HookError
+from cds_service.hooks.request import HookRequest, read_request
 
 HOOK = "patient-view"
 CLOCK = "org.calcinosis-cds.evaluation-time"
