@@ -15,7 +15,7 @@ MOST_DECIMALS = 4
 COMPARATORS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 
 _COMPARED = re.compile(r"(>=|<=|>|<)\s*(?=\d)")
-_PLAIN = re.compile(r"[A-Za-z0-9]+(?:[ \-][A-Za-z0-9]+)*")  # nothing in it needs a second look
+_PLAIN = re.compile(r"[A-Za-z0-9]+(?:[ /\-][A-Za-z0-9]+)*")  # nothing in it needs a second look
 _FOREIGN = re.compile(r"[^\w \-.,;:/%+=()\[\]{}^'°·]+")
 _LINKS = re.compile(r"(?i)(?:https?|ftp|mailto|xmpp)(?=:)|www(?=\.)|(?<=\])(?=\()|//+")
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
