@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from cds_service.interchange.markdown import cell, literal, table
-from cds_service.interchange.recognition import EXPOSURES, INFUSIONS, PATTERNS, PROCEDURES
+from cds_service.interchange.recognition import EXPOSURES, INFUSIONS, PATTERNS, PROCEDURES, is_told_otherwise
 from cds_service.terminology import codes, layout
 from cds_service.terminology.content import Content
 from cds_service.terminology.table import Layout, Row
@@ -53,6 +53,8 @@ def _recognised(row: Row, counts: Mapping[str, Mapping[str, Counter[bool]]]) -> 
         yield f"procedures: {', '.join(kind.replace('_', ' ') for kind in PROCEDURES[cause])}"
     if cause not in counts:
         yield f"no code: {row['no_code_reason']}"
+    elif not any(count[True] for count in counts[cause].values()) and not is_told_otherwise(cause):
+        yield "cannot be found by itself"
 
 
 def _counts(content: Content) -> dict[str, dict[str, Counter[bool]]]:

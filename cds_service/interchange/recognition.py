@@ -57,3 +57,8 @@ PROCEDURES: Final[dict[str, tuple[str, ...]]] = {
     },
 }
 """Kinds of procedures that tell of a cause."""
+
+
+def is_told_otherwise(cause: str) -> bool:
+    """Tell whether a cause can be found without a code that states it."""
+    return cause in PATTERNS | EXPOSURES | INFUSIONS | PROCEDURES.keys()
