@@ -12,7 +12,8 @@ HEAD = """# Settings
 For operators; reference, written from `cds_service/settings.py` by `python -m docs.settings_page`.
 
 Each option is an environment variable; `cds-service serve` has flags for the common ones, and a flag wins. A variable
-that begins with `CDS_` and is not listed here is an error, so that a misspelt one is noticed. All problems are told at once.
+that begins with `CDS_` and is not listed here is an error, so that a misspelt one is noticed. All problems are told at
+once.
 
 | variable | default | meaning |
 |---|---|---|
