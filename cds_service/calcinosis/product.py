@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from cds_service.calcinosis.assessment import Freshness, Product, Value
+from cds_service.calcinosis.assessment import Product, Value
 from cds_service.calcinosis.chart import (
     CALCIUM_MG_DL_PER_MMOL_L,
     PHOSPHATE_MG_DL_PER_MMOL_L,
