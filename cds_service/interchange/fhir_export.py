@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cds_service.interchange.resources import COMMENT, Json, Publication, Resource, built, identifier, text_of
+from cds_service.interchange.resources import COMMENT, Json, Publication, checked, identifier, text_of
 from cds_service.interchange.rows import (
     Mapped,
     finding_rows,
@@ -37,7 +37,7 @@ class Kind:
     rows: tuple[Mapped, ...]
 
 
-def resources_of(content: Content, publication: Publication) -> tuple[Resource, ...]:
+def resources_of(content: Content, publication: Publication) -> tuple[Json, ...]:
     """Return all resources, sorted by type and id."""
     found: list[Json] = []
     for kind in _kinds(content):
@@ -46,12 +46,12 @@ def resources_of(content: Content, publication: Publication) -> tuple[Resource, 
         found += _concept_maps(kind, kind.id, kind.title, kind.rows, publication)
     look_alikes = tuple(rejected_rows(content))
     found += _concept_maps(_inputs(content), "look-alikes", "Results that must not be read", look_alikes, publication)
-    return tuple(built(each) for each in sorted(found, key=lambda each: (each["resourceType"], each["id"])))
+    return tuple(checked(each) for each in sorted(found, key=lambda each: (each["resourceType"], each["id"])))
 
 
 def files_of(content: Content, publication: Publication) -> dict[str, str]:
     """Return the text of each file of the export by its name, one resource a file."""
-    return {f"{each.get_resource_type()}-{each.id}.json": text_of(each) for each in resources_of(content, publication)}
+    return {f"{each['resourceType']}-{each['id']}.json": text_of(each) for each in resources_of(content, publication)}
 
 
 # ---- what there is

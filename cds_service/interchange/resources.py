@@ -18,7 +18,6 @@ from cds_service.interchange.manifest import PUBLISHER, Manifest
 from cds_service.terminology import codes
 
 Json = dict[str, Any]
-Resource = ValueSet | ConceptMap | CodeSystem
 
 # The project owns no domain; ".example" can never lead to somebody else's. A publisher sets its own.
 CANONICAL_BASE: Final = "http://calcinosis-cds.example/fhir"
@@ -55,6 +54,13 @@ _NOTICES: Final = {
     codes.ICD10CM: _ICD_US,
     codes.ICD9CM: _ICD_US,
     codes.ICD10PCS: _ICD_US,
+}
+
+
+_MODELS: Final[dict[str, type[ValueSet | ConceptMap | CodeSystem]]] = {
+    "ValueSet": ValueSet,
+    "ConceptMap": ConceptMap,
+    "CodeSystem": CodeSystem,
 }
 
 
@@ -99,13 +105,12 @@ def computer_name(name: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in re.split(r"[^A-Za-z0-9]+", name))
 
 
-def built(resource: Json) -> Resource:
-    """Return the checked resource. Raises: pydantic's ValidationError, which is a mistake of ours."""
-    kinds: dict[str, type[Resource]] = {"ValueSet": ValueSet, "ConceptMap": ConceptMap, "CodeSystem": CodeSystem}
-    made = kinds[resource["resourceType"]].model_validate(resource)
-    return made
+def checked(resource: Json) -> Json:
+    """Return the resource when fhir.resources takes it. Raises: pydantic's ValidationError, a mistake of ours."""
+    _MODELS[resource["resourceType"]].model_validate(resource)
+    return resource
 
 
-def text_of(resource: Resource) -> str:
+def text_of(resource: Json) -> str:
     """Return the resource as JSON, the same bytes for the same content."""
-    return json.dumps(json.loads(resource.model_dump_json()), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(resource, indent=1, ensure_ascii=False) + "\n"

@@ -16,6 +16,10 @@ UNPRINTED: Final[dict[str, str]] = {
         "a Condition counts when it is active (or has no status) and is neither refuted nor entered in error; a "
         "suspected one names no cause; a resolved one counts only where history matters"
     ),
+    "CL-18": (
+        "publications disagree on the factor of the correction: {correction_mg_dl_per_g_dl} here; a laboratory may set "
+        "its own within limits"
+    ),
     "CL-21": "product = total calcium x phosphate of one pair, both in mg/dL",
     "CL-23": "the corrected product sets the tier where there is one, else the measured one",
     "CL-25": "never from rounded numbers, never from means, never from the highest values of different draws",
