@@ -110,7 +110,7 @@ def main() -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
-        blocking_threads=settings.blocking_threads,
+        blocking_threads=settings.threads,
         websockets=False,
         log_level=LogLevels.warning,
     ).serve(target_loader=lambda _target: app)

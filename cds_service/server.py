@@ -47,7 +47,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
-        blocking_threads=settings.blocking_threads,
+        blocking_threads=settings.threads,
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,

@@ -37,7 +37,13 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(default=2, ge=1, le=64, description="Server processes.")
-    blocking_threads: int = Field(default=2, ge=1, le=64, description="Requests that one process works on at a time.")
+    blocking_threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Requests that one process works on at a time. Default: 1, or 8 where FHIR servers may be read, "
+        "for a thread that waits for one is no use to others.",
+    )
     allow_unauthenticated: str = Field(
         default="",
         description="Callers are not checked yet, so the service listens on this machine only. "
@@ -119,6 +125,12 @@ class Settings(BaseSettings):
     def readable_servers(self) -> tuple[str, ...]:
         """The base addresses of the FHIR servers that may be read, one by one."""
         return _listed(self.fhir_servers)
+
+    @property
+    def threads(self) -> int:
+        """Requests that one process works on at a time."""
+        waits = bool(self.readable_servers) or self.sandbox
+        return self.blocking_threads or (8 if waits else 1)
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -73,3 +73,18 @@ def test_every_option_has_help_and_a_default() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert not field.is_required(), name
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"),
+    [
+        ({}, 1),
+        ({"CDS_FHIR_SERVERS": "https://fhir.example.org/r4"}, 8),
+        ({"CDS_SANDBOX": "true"}, 8),
+        ({"CDS_FHIR_SERVERS": "https://fhir.example.org/r4", "CDS_BLOCKING_THREADS": "3"}, 3),
+    ],
+)
+def test_a_process_works_on_several_calls_only_where_it_may_wait_for_a_fhir_server(
+    given: dict[str, str], threads: int
+) -> None:
+    assert read_settings(given).threads == threads
