@@ -66,6 +66,7 @@ def _decision(body: bytes, settings: Settings) -> Decision:
             now=now,
             new_id=new_uuid,
             validate=settings.validates,
+            every_result=True,
         )
     except HookError as error:
         raise Refused(error.diagnostics) from None

@@ -10,6 +10,7 @@ from typing import Final
 
 from cds_service.calcinosis.facts import Taken
 
+_ZONE = re.compile(r"(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:\d\d)?\Z", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d\d))?\Z", re.ASCII)
@@ -17,7 +18,9 @@ _PARTIAL = re.compile(r"(\d{4})(?:-(\d\d))?\Z", re.ASCII)
 # Clocks of analysers and servers differ a little; a result dated beyond this is not from this world.
 CLOCK_TOLERANCE: Final = timedelta(minutes=15)
 # Years outside are typing errors, and near the ends of the calendar no window could be added or subtracted.
-_YEARS: Final = range(1800, 3000)
+_FIRST_YEAR: Final = 1800
+_LAST_YEAR: Final = 2999
+_offsets: dict[str, timedelta] = {}
 
 
 def taken_at(text: str, zone: tzinfo | None, *, uncertain: bool = False) -> Taken | None:
@@ -25,10 +28,11 @@ def taken_at(text: str, zone: tzinfo | None, *, uncertain: bool = False) -> Take
 
     A time without zone and a date without time are taken in `zone`.
     """
+    usual = usual_time(text)
+    if usual is not None:
+        return Taken(usual, text, False, uncertain)
     day_only = len(text) == 10
-    # the usual dateTime needs no pattern: at these lengths and places fromisoformat takes nothing else
-    usual = len(text) in (20, 25) and text[4] == text[7] == "-" and text[10] == "T"
-    if not usual and not (_DAY if day_only else _TIME).match(text):
+    if not (_DAY if day_only else _TIME).match(text):
         return None
     try:
         at = datetime.fromisoformat(text)
@@ -37,7 +41,36 @@ def taken_at(text: str, zone: tzinfo | None, *, uncertain: bool = False) -> Take
     if at.tzinfo is None:
         at = at.replace(tzinfo=zone)
     # one zone object for all: comparing times of different zone objects costs ten times as much
-    return Taken(at.astimezone(UTC), text, day_only, uncertain) if at.year in _YEARS else None
+    return Taken(at.astimezone(UTC), text, day_only, uncertain) if _FIRST_YEAR <= at.year <= _LAST_YEAR else None
+
+
+def usual_time(text: str) -> datetime | None:
+    """The time of a dateTime with seconds and zone, without fractions, in UTC; None for all others.
+
+    The zones are understood once each; fromisoformat takes nothing but FHIR's form at these places.
+    """
+    if len(text) not in (20, 25) or text[10] != "T" or not text[4] == text[7] == "-" or not text[13] == text[16] == ":":
+        return None
+    zone = text[19:]
+    offset = _offsets.get(zone)
+    try:
+        if offset is None:
+            offset = _offset(zone)
+        at = datetime.fromisoformat(text[:19] + "+00:00")
+    except ValueError:
+        return None
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        return None
+    return at - offset if offset else at
+
+
+def _offset(zone: str) -> timedelta:
+    """The offset of a zone; there are not more than some thousand. Raises: ValueError."""
+    offset = datetime.fromisoformat("2000-01-01T00:00:00" + zone).utcoffset() if _ZONE.match(zone) else None
+    if offset is None:
+        raise ValueError("no zone")
+    _offsets[zone] = offset
+    return offset
 
 
 def since_when(text: str, zone: tzinfo | None) -> Taken | None:
@@ -46,7 +79,7 @@ def since_when(text: str, zone: tzinfo | None) -> Taken | None:
     if partial is None:
         return taken_at(text, zone)
     year, month = int(partial[1]), int(partial[2] or 1)
-    if year not in _YEARS or not 1 <= month <= 12:
+    if not _FIRST_YEAR <= year <= _LAST_YEAR or not 1 <= month <= 12:
         return None
     return Taken(datetime(year, month, 1, tzinfo=zone).astimezone(UTC), text, day_only=True)
 
@@ -57,17 +90,20 @@ def has_zone(text: str) -> bool:
 
 
 class Future:
-    """Whether times lie after the evaluation time: beyond the tolerance, or on a later day when only that is known."""
+    """Whether times lie after the evaluation time: beyond the tolerance, or on a later day when only that is known.
+
+    surely_past: a text before it lies behind us.
+    """
 
     def __init__(self, now: datetime) -> None:
         self._latest = (now + CLOCK_TOLERANCE).astimezone(UTC)
         self._today = now.date().isoformat()
         # as text compares as time does, whatever the zones, up to two days before
-        self._surely_past = (now - timedelta(days=2)).date().isoformat()
+        self.surely_past = (now - timedelta(days=2)).date().isoformat()
 
     def holds(self, taken: Taken) -> bool:
         """Judge one time."""
-        if taken.text < self._surely_past:
+        if taken.text < self.surely_past:
             return False
         return taken.text[:10] > self._today if taken.day_only else taken.at > self._latest
 

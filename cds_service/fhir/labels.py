@@ -26,7 +26,8 @@ _NEUTRAL: Final = frozenset({"panel", "deprecated", "unspecified specimen", "not
 class Label:
     """An understood code.
 
-    inputs: input ids, each once. contradiction: why a look-alike among the codings forbids them, else None.
+    inputs: input ids, each once. alone: the input of most codes; None when there are several, or none, or it makes a
+    finding instead of a measurement. contradiction: why a look-alike among the codings forbids them, else None.
     unmapped: note for maintainers when nothing is mapped although the name sounds like calcium or phosphate.
     """
 
@@ -36,23 +37,26 @@ class Label:
     contradiction: str | None = None
     unmapped: str | None = None
     text_only: bool = False
+    alone: str | None = None
 
 
+# The input that is a finding, not a measurement.
+PREGNANCY: Final = "pregnancy_status"
 NOTHING: Final = Label()
 
 
 class Labels:
-    """Understands codes, equal ones once."""
+    """Understands codes, equal ones once. seen: what is understood already."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._seen: Bounded[bytes, Label] = Bounded()
+        self.seen: Bounded[bytes, Label] = Bounded()
 
     def of(self, code: Raw) -> Label:
         """The meaning of Observation.code or component.code."""
         data = bytes(code)
-        known = self._seen.get(data)
-        return self._seen.keep(data, self._understand(data)) if known is None else known
+        known = self.seen.get(data)
+        return self.seen.keep(data, self._understand(data)) if known is None else known
 
     def _understand(self, data: bytes) -> Label:
         concept = parts.concept(data)
@@ -83,7 +87,8 @@ class Labels:
                 text_only=not codings and bool(concept.text),
             )
         pairs = frozenset((coding.system or "", coding.code or "") for coding in codings)
-        return Label(tuple(inputs), pairs, frozenset(marks), contradiction)
+        alone = next(iter(inputs)) if len(inputs) == 1 and PREGNANCY not in inputs else None
+        return Label(tuple(inputs), pairs, frozenset(marks), contradiction, alone=alone)
 
 
 def _unmapped(concept: shapes.CodeableConcept, codings: list[shapes.Coding]) -> str | None:

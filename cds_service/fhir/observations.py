@@ -1,48 +1,62 @@
 """Observations as measurements: which of them count, for whom and from what sample.
 
 Knows: CL-01 to CL-03, CL-07, CL-09, CL-43 (labels).
-Must not know: times (times.py), values and units (results.py), codes (catalog). The code is looked at first; an
+Must not know: times (times.py), values and units (results.py), codes (catalog). glance.py looks at the codes first; an
 unmapped Observation is only counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Final
 
-from cds_service.calcinosis.facts import Finding, GapReason, Mark, Taken
+from cds_service.calcinosis.chart import Chart
+from cds_service.calcinosis.facts import Finding, GapReason, Mark, Measurement, Taken
 from cds_service.fhir import parts, shapes
 from cds_service.fhir.draft import Draft
-from cds_service.fhir.labels import Label
+from cds_service.fhir.glance import FINAL, Glance
+from cds_service.fhir.labels import PREGNANCY, Label
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects
 from cds_service.fhir.remarks import marks_in
 from cds_service.fhir.results import Result, Results, Sample
+from cds_service.fhir.selection import Selection
 from cds_service.fhir.specimens import NOT_SAID, Admits, Sampled, Specimens
-from cds_service.fhir.superseded import superseded
 from cds_service.fhir.times import Times
+from cds_service.fhir.values import UnitProblem, is_number
 from cds_service.fhir.vocabulary import Vocabulary
 
-_FINAL: Final = frozenset({"final", "amended", "corrected"})
 _PENDING: Final = frozenset({"preliminary", "registered"})
 _SILENT: Final = frozenset({"cancelled", "entered-in-error", "unknown"})
+_ABSENT: Final = shapes.ABSENT
 _NO_MARKS: Final[frozenset[Mark]] = frozenset()
-# members of an Enum are looked up slowly; these two are looked up for every result
-_OURS: Final = Belongs.OURS
+# members of an Enum are looked up slowly; these are looked up for every result
 _ADMITTED: Final = Admits.YES
+_URINE: Final = UnitProblem.URINE
 _NO_WORDS: Final[tuple[str, ...]] = ()
 # Inputs that an additive spoils; the names begin so in mappings/inputs.csv.
 _CALCIUM_LIKE: Final = ("ca_", "magnesium")
 _EDTA_SPOILS: Final = (*_CALCIUM_LIKE, "alp_", "potassium")
 # A positive pregnancy status speaks of that pregnancy only; none lasts longer.
 _PREGNANCY_LASTS: Final = timedelta(days=300)
-_PREGNANCY: Final = "pregnancy_status"
+_place: Final = itemgetter(0)
 
 
 class Observations:
-    """Reads the Observations of a record into a draft."""
+    """Reads the Observations of a record into a draft: all of them, or as many as the judgement needs (selection.py).
+
+    every: read all, for people who want to see them.
+    """
 
     def __init__(
-        self, record: PatientRecord, vocabulary: Vocabulary, now: datetime, subjects: Subjects, draft: Draft
+        self,
+        record: PatientRecord,
+        vocabulary: Vocabulary,
+        now: datetime,
+        subjects: Subjects,
+        draft: Draft,
+        *,
+        every: bool,
     ) -> None:
         self._record = record
         self._vocabulary = vocabulary
@@ -50,57 +64,79 @@ class Observations:
         self._subjects = subjects
         self._draft = draft
         self._labels = vocabulary.labels
+        self._units = vocabulary.units
         self._specimens = Specimens(record, vocabulary.catalog)
         self._results = Results(vocabulary, draft)
         self._times = Times(record, now, subjects, draft)
         self._pregnancy: tuple[datetime, Finding | None] | None = None
+        self._glance = Glance(self._labels, subjects, self._times, draft)
+        # of each measurement and gap of the draft the place of its Observation among ours
+        self._places: tuple[list[int], list[int]] = ([], [])
+        self._selection: Selection | None = None
+        self._every = every
 
     def read(self) -> None:
-        """Read all of them."""
-        ours: list[tuple[shapes.Observation, Label]] = []
-        for observation in self._record.observations:
-            label = self._labels.of(observation.code)
-            if label.inputs or observation.component:
-                if self._is_ours(observation):
-                    ours.append((observation, label))
-            else:
-                self._unmapped(observation, label)
-        replaced = superseded(ours)
-        for observation, label in ours:
-            if id(observation) not in replaced:
-                self._observation(observation, label)
+        """Read all of them, or those that are most likely enough."""
+        glance = self._glance
+        glance.look(self._record.observations, every=self._every)
+        for place in glance.always:
+            self._read(place)
+        if not self._every:
+            criteria = self._vocabulary.catalog.knowledge.criteria
+            self._selection = Selection(glance.found, self._read, self._draft.measurements, criteria)
+            self._selection.start(self._vocabulary.spoken_of)
+        if self._pregnancy is not None and self._pregnancy[1] is not None:
+            self._draft.findings.append(self._pregnancy[1])
+
+    def complete(self, chart: Callable[[], Chart]) -> None:
+        """Read what else is needed. chart: what has been read of all kinds of data."""
+        if self._selection is not None:
+            self._selection.heed(self._draft.exposures)
+            while self._selection.is_cut_off() and not self._selection.is_complete(chart()):
+                self._selection.read_further()
+            for place in self._selection.left():
+                if self._is_odd(*self._glance.ours[place]):
+                    self._read(place)
+            self._restore_order()
         for lost in self._record.unreadable:
             if lost.type == "Observation" and self._subjects.of(lost.subject) is not Belongs.OTHER:
                 for name in self._labels.of(lost.code).inputs:
                     self._results.gap(name, GapReason.UNREADABLE, "result not readable, not used", None, lost.reference)
         self._drop_settled_pending()
-        if self._pregnancy is not None and self._pregnancy[1] is not None:
-            self._draft.findings.append(self._pregnancy[1])
 
-    def _is_ours(self, observation: shapes.Observation) -> bool:
-        whose = self._subjects.of(observation.subject)
-        if whose is _OURS:
-            return True
-        if whose is Belongs.UNSAID:
-            self._draft.tallies["Observations used without a subject"] += 1
-            return True
-        if whose is Belongs.OTHER:
-            self._draft.marks.add(Mark.OTHER_SUBJECT)
-        else:
-            self._draft.tallies["Observations not used, subject not readable"] += 1
-        return False
+    # ---- what is read
 
-    def _unmapped(self, observation: shapes.Observation, label: Label) -> None:
-        if label.unmapped is not None:
-            self._draft.first(label.unmapped, f"Observation/{observation.id}: {label.unmapped}")
-        if label.text_only:
-            self._draft.tallies["Observations without a code"] += 1
+    def _read(self, place: int) -> list[Measurement]:
+        measurements, gaps = self._draft.measurements, self._draft.gaps
+        start, gaps_start = len(measurements), len(gaps)
+        self._observation(*self._glance.ours[place])
+        self._places[0].extend([place] * (len(measurements) - start))
+        self._places[1].extend([place] * (len(gaps) - gaps_start))
+        return measurements[start:]
+
+    def _is_odd(self, observation: shapes.Observation, label: Label) -> bool:
+        """Whether a result leaves more on the record than a measurement: a mark or a note, however old it is."""
+        quantity = observation.valueQuantity
+        return (
+            quantity is None
+            or not is_number(quantity.value)
+            or label.contradiction is not None
+            or self._units.of(label.inputs[0], quantity) is _URINE
+            or (observation.specimen is not _ABSENT and self._specimens.of(observation).admits is not _ADMITTED)
+        )
+
+    def _restore_order(self) -> None:
+        """Bring measurements and gaps into the order of the record, whatever was read first."""
+        draft = self._draft
+        measurements = sorted(zip(self._places[0], draft.measurements, strict=True), key=_place)
+        draft.measurements[:] = [each for _, each in measurements]
+        draft.gaps[:] = [each for _, each in sorted(zip(self._places[1], draft.gaps, strict=True), key=_place)]
 
     # ---- one Observation
 
     def _observation(self, observation: shapes.Observation, label: Label) -> None:
         status = observation.status
-        if status not in _FINAL:
+        if status not in FINAL:
             status = (status or "").strip()
             if status in _SILENT:
                 return
@@ -108,7 +144,7 @@ class Observations:
         reference = f"Observation/{observation.id or 'without-id'}"
         if isinstance(taken, str):
             self._gaps(observation, label, GapReason.UNREADABLE, taken, self._times.about(observation))
-        elif status in _FINAL:
+        elif status in FINAL:
             self._final(observation, label, reference, taken)
         elif status in _PENDING:
             self._gaps(observation, label, GapReason.PENDING, "result pending{}", taken)
@@ -117,15 +153,18 @@ class Observations:
             self._gaps(observation, label, GapReason.UNREADABLE, told, taken)
 
     def _final(self, observation: shapes.Observation, label: Label, reference: str, taken: Taken) -> None:
-        sampled = self._specimens.of(observation) if observation.specimen else NOT_SAID
+        components = () if observation.component is _ABSENT else self._components(observation)
+        if not label.inputs and not components:
+            return
+        sampled = NOT_SAID if observation.specimen is _ABSENT else self._specimens.of(observation)
         draws = self._times.draws(observation, reference, sampled.draw)
         words = self._words(observation)
         sample = Sample(reference, taken, draws, _NO_MARKS)
         for name in label.inputs:
             self._result(name, label, observation, sample, sampled, words)
-        if observation.component:
+        if components:
             sample.draws = draws | {reference}
-            for inner, component in self._components(observation):
+            for inner, component in components:
                 for name in inner.inputs:
                     self._result(name, inner, component, sample, sampled, words)
 
@@ -136,7 +175,7 @@ class Observations:
             self._reject(name, label.contradiction, sample)
         elif sampled.admits is not _ADMITTED and self._rejects(name, sampled.admits, sample):
             return
-        elif name == _PREGNANCY:
+        elif name == PREGNANCY:
             self._pregnant(result, sample)
         else:
             sample.marks = label.marks | sampled.marks if label.marks or sampled.marks else _NO_MARKS

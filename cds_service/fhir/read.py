@@ -8,7 +8,8 @@ encounters.py). Nothing here fails on a patient's data: what cannot be used beco
 from datetime import datetime
 from typing import Final
 
-from cds_service.calcinosis.facts import Mark, PatientFacts, Sex
+from cds_service.calcinosis.chart import Chart
+from cds_service.calcinosis.facts import EncounterClass, Mark, PatientFacts, Sex
 from cds_service.fhir.conditions import read_conditions
 from cds_service.fhir.dates import birth_date
 from cds_service.fhir.draft import Draft
@@ -24,26 +25,33 @@ from cds_service.terminology.catalog import Catalog
 _SEX: Final = {"female": Sex.FEMALE, "male": Sex.MALE}
 
 
-def read_facts(record: PatientRecord, catalog: Catalog, now: datetime) -> PatientFacts:
+def read_facts(record: PatientRecord, catalog: Catalog, now: datetime, *, every_result: bool = True) -> PatientFacts:
     """All that the rules may use of this record.
 
     now: the evaluation time; its zone is that of dates and times that name none.
+    every_result: False leaves out results that cannot change the judgement (selection.py); much faster for long charts.
     """
     vocabulary = vocabulary_of(catalog)
     draft = Draft()
     subjects = Subjects(record.patient_id, record.addresses)
-    Observations(record, vocabulary, now, subjects, draft).read()
+    observations = Observations(record, vocabulary, now, subjects, draft, every=every_result)
+    observations.read()
     read_conditions(record, vocabulary, now, subjects, draft)
     Medications(record, vocabulary, now, subjects, draft).read()
     read_procedures(record, vocabulary, now, subjects, draft)
     setting = encounter_class(record, catalog, now, subjects, draft)
-    patient = record.patient
+    observations.complete(lambda: Chart.of(_facts(record, draft, setting), catalog.knowledge, now))
     if record.other_patient:
         draft.marks.add(Mark.OTHER_SUBJECT)
     if record.unread:
         draft.marks.add(Mark.INCOMPLETE_DATA)
     for text in record.notes:
         draft.note(text)
+    return _facts(record, draft, setting)
+
+
+def _facts(record: PatientRecord, draft: Draft, setting: EncounterClass) -> PatientFacts:
+    patient = record.patient
     return PatientFacts(
         patient_reference=f"Patient/{record.patient_id}",
         birth_date=birth_date(patient.birthDate) if patient is not None else None,

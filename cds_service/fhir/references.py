@@ -31,20 +31,20 @@ class Belongs(Enum):
 
 
 class Subjects:
-    """Tells whether a subject is the patient of the hook (CL-03); equal bytes are judged once."""
+    """Tells whether a subject is the patient of the hook (CL-03); equal bytes are judged once (seen)."""
 
     def __init__(self, patient_id: str, addresses: Iterable[str] = ()) -> None:
         self._ours = {f"Patient/{patient_id}", *addresses}
-        self._seen: dict[bytes, Belongs] = {}
+        self.seen: dict[bytes, Belongs] = {}
 
     def of(self, *subjects: Raw) -> Belongs:
         """Judge the first subject that is there (`subject`, in older releases `patient`)."""
         for subject in subjects:
             if subject:
                 data = bytes(subject)
-                known = self._seen.get(data)
+                known = self.seen.get(data)
                 if known is None:
-                    known = self._seen[data] = self._judge(data)
+                    known = self.seen[data] = self._judge(data)
                 if known is not Belongs.UNSAID:
                     return known
         return Belongs.UNSAID

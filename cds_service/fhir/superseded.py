@@ -12,14 +12,12 @@ from typing import Final
 from cds_service.fhir import parts, shapes
 from cds_service.fhir.labels import Label
 
-_CORRECTING: Final = frozenset({"amended", "corrected"})
+CORRECTING: Final = frozenset({"amended", "corrected"})
 _REPLACEABLE: Final = frozenset({"final", "amended", "corrected", "preliminary", "registered"})
 
 
 def superseded(observations: Sequence[tuple[shapes.Observation, Label]]) -> set[int]:
-    """The id() of each Observation that a later correction replaces; nothing when none was corrected."""
-    if not any(observation.status in _CORRECTING for observation, _ in observations):
-        return set()
+    """The id() of each Observation that a later correction replaces."""
     same: dict[object, list[shapes.Observation]] = defaultdict(list)
     for observation, label in observations:
         if observation.status in _REPLACEABLE:
@@ -27,8 +25,8 @@ def superseded(observations: Sequence[tuple[shapes.Observation, Label]]) -> set[
                 same[key].append(observation)
     replaced = set()
     for versions in same.values():
-        if any(each.status in _CORRECTING for each in versions):
-            latest = max(versions, key=lambda each: (each.status in _CORRECTING, each.issued or "", _updated(each)))
+        if any(each.status in CORRECTING for each in versions):
+            latest = max(versions, key=lambda each: (each.status in CORRECTING, each.issued or "", _updated(each)))
             replaced |= {id(each) for each in versions if each is not latest}
     return replaced
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from cds_service.calcinosis.facts import Taken
 from cds_service.fhir import parts, shapes
-from cds_service.fhir.dates import Future, has_zone, since_when, taken_at
+from cds_service.fhir.dates import Future, has_zone, since_when, taken_at, usual_time
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects, local_reference
@@ -27,7 +27,10 @@ class Times:
         self._draft = draft
         self._zone = now.tzinfo
         self._future = Future(now)
-        self._seen: dict[str, Taken | str] = {}  # results of one draw share their time
+        # results of one draw share their time
+        self._seen: dict[str, Taken | str] = {}
+        self._instants: dict[str, datetime] = {}
+        self._surely_past = self._future.surely_past
         self._reports, self._parents = self._groups()
 
     def taken(self, observation: shapes.Observation) -> Taken | str:
@@ -36,11 +39,25 @@ class Times:
         if text:
             known = self._seen.get(text)
             if known is None:
-                known = self._seen[text] = self._judge(text, taken_at(text, self._zone))
+                instant = self._instants.get(text)
+                judged = self._judge(text, taken_at(text, self._zone)) if instant is None else Taken(instant, text)
+                known = self._seen[text] = judged
             return known
         # issued is the reporting time: the last resort
         text = observation.issued
         return self._judge(text, taken_at(text, self._zone, uncertain=True)) if text else "result: no date, not used"
+
+    def instant(self, observation: shapes.Observation) -> datetime | None:
+        """The collection time, for a first look; None when it takes more than a look (taken)."""
+        text = observation.effectiveDateTime
+        if not text:
+            return None
+        known = self._instants.get(text)
+        if known is None and text < self._surely_past:
+            known = usual_time(text)
+            if known is not None:
+                self._instants[text] = known
+        return known
 
     def _judge(self, text: str, taken: Taken | None) -> Taken | str:
         if taken is None:
@@ -102,7 +119,7 @@ class Times:
                 for member in parts.references(report.result) or ():
                     reports[_member(member)].append(report)
         for panel in self._record.observations:
-            if panel.hasMember:
+            if panel.hasMember is not shapes.ABSENT:
                 for member in parts.references(panel.hasMember) or ():
                     parents[_member(member)].append(panel)
         return dict(reports), dict(parents)

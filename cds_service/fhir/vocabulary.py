@@ -6,6 +6,7 @@ Must not know: patients. Nothing with an identifier, a value, a date or a note i
 
 from typing import Final
 
+from cds_service.calcinosis.names import Input
 from cds_service.fhir.bounded import Bounded
 from cds_service.fhir.labels import Labels
 from cds_service.fhir.values import Interpretations, Ranges, Units
@@ -22,6 +23,8 @@ class Vocabulary:
         self.ranges = Ranges(self.units)
         self.interpretations = Interpretations()
         self.asked = frozenset(name for _, _, inputs in catalog.input_groups for name in inputs)
+        # the inputs that a rule or a gap can speak of
+        self.spoken_of = self.asked | frozenset(map(str, Input))
         self._findings: Bounded[tuple[str | None, str], tuple[FindingCode, ...]] = Bounded()
 
     def findings(self, system: str | None, code: str) -> tuple[FindingCode, ...]:

@@ -48,16 +48,18 @@ def decide(
     now: datetime,
     new_id: Callable[[], str],
     validate: bool = False,
+    every_result: bool = False,
 ) -> Decision:
     """Decide one call.
 
     wanted: the data of the service that was called. now: the time from which ages count.
     validate: note where the resources that the judgement rests on are no valid FHIR; slower, changes nothing else.
+    every_result: have all results among the facts, for people who want to see them; slower, changes nothing else.
 
     Raises: MissingData when nothing could be had that tells about the patient.
     """
     record = gather(request.prefetch, request.patient_id, request.encounter_id, fetch, wanted, keep_raw=validate)
-    facts = read_facts(record, catalog, now)
+    facts = read_facts(record, catalog, now, every_result=every_result)
     assessment = classify(facts, catalog.knowledge, now)
     sources = DataSources(prefetch=record.prefetch_used, fetched=record.fetched, failed=record.failed)
     notes = facts.notes + (evidence_notes(record.raw, references_of(assessment)) if validate else ())
