@@ -12,6 +12,7 @@ import responses
 from click.testing import CliRunner
 
 from cds_service.cli import main
+from cds_service.interchange import expansion
 from cds_service.interchange.expansion import Expansion, ExpansionFailed, TerminologyServer, expanded_table
 from cds_service.terminology import layout
 from cds_service.terminology.codes import SNOMED
@@ -28,7 +29,8 @@ Known = dict[str, dict[str, str]]
 
 
 def answer(contains: list[Json], *, version: str | None = f"{SNOMED}|{EDITION}", **more: Any) -> Json:
-    stamp = [{"name": "version", "valueUri": version}] if version else []
+    stamp: list[Json] = [{"name": "offset", "valueInteger": 0}, {"name": "version", "valueString": "2026"}]
+    stamp += [{"name": "version", "valueUri": version}] if version else []
     return {"resourceType": "ValueSet", "expansion": {"parameter": stamp, "contains": contains, **more}}
 
 
@@ -113,6 +115,15 @@ def test_half_an_answer_is_refused(server: responses.RequestsMock, pages: list[A
         server.get(EXPAND, json=page)
     with pytest.raises(ExpansionFailed, match=words):
         below()
+
+
+def test_a_server_that_never_ends_is_left(server: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expansion, "MOST_CODES", 3)
+    for number in range(3):
+        server.get(EXPAND, json=answer([entry(f"{number}1"), entry(f"{number}2")]))
+    with pytest.raises(ExpansionFailed, match="more than 3 concepts"):
+        below()
+    assert len(server.calls) == 2
 
 
 def test_no_answer_is_said_in_words(server: responses.RequestsMock) -> None:
