@@ -129,6 +129,7 @@ class Criteria:
     lysis_phosphate_child_mg_dl: Decimal
     lysis_calcium_mg_dl: Decimal
     lysis_window: timedelta
+    turnover_window: timedelta
     phosphate_load_mg_dl: Decimal
     phosphate_load_window: timedelta
     ck_multiple: Decimal

@@ -5,7 +5,6 @@ Must not know: pairs, tiers.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 
 from cds_service.calcinosis.chart import Chart
@@ -18,7 +17,7 @@ CANCERS = (Concept.MALIGNANCY, CauseId.MELANOMA, CauseId.BONE_METASTASES, CauseI
 def under_way(chart: Chart) -> bool:
     """Tell whether tumour lysis is recorded or shown, or muscle breaks down (CL-159)."""
     since = [finding.since for finding in chart.stated(CauseId.TUMOUR_LYSIS)]
-    limit = chart.now - chart.knowledge.criteria.lysis_window
+    limit = chart.now - chart.knowledge.criteria.turnover_window
     recorded = any(moment is None or moment.at >= limit for moment in since)
     return recorded or bool(lysis_items(chart)) or muscle_breakdown(chart)
 
@@ -41,12 +40,12 @@ def lysis_items(chart: Chart) -> dict[str, Measurement]:
         (Input.CALCIUM, lambda value: value <= c.lysis_calcium_mg_dl),
     )
     newest = max((m.taken.at for name, _ in items for m in chart.results(name)[:1]), default=None)
-    if newest is None or chart.now - newest > c.lysis_window:
+    if newest is None or chart.now - newest > c.turnover_window:
         return {}
     met = {}
     for name, holds in items:
         result = next((m for m in chart.results(name) if m.value is not None), None)
-        near = result is not None and newest - result.taken.at <= timedelta(days=1)
+        near = result is not None and newest - result.taken.at <= c.lysis_window
         if near and result is not None and result.value is not None and holds(result.value):
             met[name] = result
     shown = len(met) >= 2 and bool({Input.URATE, Input.POTASSIUM} & set(met))
@@ -60,4 +59,4 @@ def muscle_breakdown(chart: Chart) -> bool:
     criteria = chart.knowledge.criteria
     if ck is None or ck.value is None or limits is None or limits.high is None:
         return False
-    return chart.now - ck.taken.at <= criteria.lysis_window and ck.value > criteria.ck_multiple * limits.high
+    return chart.now - ck.taken.at <= criteria.turnover_window and ck.value > criteria.ck_multiple * limits.high

@@ -73,10 +73,10 @@ UNPRINTED: Final[dict[str, str]] = {
     ),
     "CL-72": (
         "tumour lysis is recorded within {acute_cause_window}; pattern, with a cancer on the record and calcium known "
-        "and not high: two within one day of urate from {lysis_urate_mg_dl} mg/dL, potassium from "
+        "and not high: two within {lysis_window} of urate from {lysis_urate_mg_dl} mg/dL, potassium from "
         "{lysis_potassium_mmol_l} mmol/L, phosphate from {lysis_phosphate_mg_dl} mg/dL (under 18 years "
         "{lysis_phosphate_child_mg_dl}), calcium up to {lysis_calcium_mg_dl} mg/dL; urate or potassium among them; not "
-        "older than {lysis_window}"
+        "older than {turnover_window}"
     ),
     "CL-73": (
         "phosphate poisoning is recorded; pattern: phosphate high and above {phosphate_load_mg_dl} mg/dL within "
@@ -85,8 +85,8 @@ UNPRINTED: Final[dict[str, str]] = {
     ),
     "CL-74": (
         "rhabdomyolysis is recorded within {acute_cause_window}, phosphate high, low or unknown, or calcinosis on the "
-        "record; pattern: creatine kinase above {ck_multiple} times its upper limit within {lysis_window}, phosphate "
-        "high"
+        "record; pattern: creatine kinase above {ck_multiple} times its upper limit within {turnover_window}, "
+        "phosphate high"
     ),
     "CL-75": "hypoparathyroidism is recorded, with calcium or active vitamin D in use",
     "CL-76": (
