@@ -4,7 +4,7 @@ Knows: clinical and verification status in their R4 and older spellings, abateme
 Must not know: which codes there are (catalog), what a finding means. Text without a code is only counted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -25,54 +25,72 @@ _DROPPED: Final = frozenset({"refuted", "entered-in-error"})
 _SUSPECTED: Final = frozenset({"unconfirmed", "provisional", "differential"})
 _CLINICAL: Final = _ACTIVE | _HISTORY
 _VERIFICATION: Final = _DROPPED | _SUSPECTED | {"confirmed"}
+_NO_SITES: Final[frozenset[str]] = frozenset()
+# members of an Enum are looked up slowly; this one is looked up for every mapped Condition
+_OURS: Final = Belongs.OURS
 
 
 def read_conditions(
     record: PatientRecord, vocabulary: Vocabulary, now: datetime, subjects: Subjects, draft: Draft
 ) -> None:
     """Add one Finding for each mapped coding and concept; duplicates stay, the rules count evidence."""
+    findings_of = vocabulary.findings
     for condition in record.conditions:
-        codings = [coding for coding in (condition.code.coding if condition.code else None) or () if coding.code]
-        rows = [row for coding in codings for row in vocabulary.findings(coding.system, coding.code or "")]
-        if (rows or not codings) and _is_ours(subjects.of(condition.subject, condition.patient), draft):
+        rows: list[FindingCode] = []
+        coded = False
+        for coding in (condition.code.coding if condition.code is not None else None) or ():
+            if coding.code:
+                coded = True
+                rows += findings_of(coding.system, coding.code)
+        if (rows or not coded) and _is_ours(subjects.of(condition.subject, condition.patient), draft):
             verified = status_word(condition.verificationStatus, _VERIFICATION)
-            if verified not in _DROPPED and rows:
-                draft.findings.extend(_findings(condition, rows, now, verified in _SUSPECTED, draft))
-            elif verified not in _DROPPED:
+            if verified in _DROPPED:
+                continue
+            if rows:
+                _add(condition, rows, now, verified in _SUSPECTED, draft)
+            else:
                 draft.tallies["Conditions without a code"] += 1
 
 
 def _is_ours(whose: Belongs, draft: Draft) -> bool:
+    if whose is _OURS:
+        return True
     if whose is Belongs.OTHER:
         draft.marks.add(Mark.OTHER_SUBJECT)
-    return whose in (Belongs.OURS, Belongs.UNSAID)
+    return whose is Belongs.UNSAID
 
 
-def _findings(
+def _add(
     condition: shapes.Condition, rows: Iterable[FindingCode], now: datetime, suspected: bool, draft: Draft
-) -> Iterator[Finding]:
+) -> None:
     reference = f"Condition/{condition.id or 'without-id'}"
     active = _is_active(condition, now, reference, draft)
     since = _since(condition, now)
-    sites = frozenset(
+    sites = _NO_SITES if condition.bodySite is shapes.ABSENT else _sites(condition)
+    for row in dict.fromkeys(rows):
+        draft.findings.append(
+            Finding(
+                concept=row.concept,
+                specificity=row.specificity,
+                name=row.display,
+                code=row.code,
+                reference=reference,
+                active=active,
+                history_counts=row.history_counts,
+                suspected=suspected,
+                since=since,
+                sites=sites,
+            )
+        )
+
+
+def _sites(condition: shapes.Condition) -> frozenset[str]:
+    return frozenset(
         coding.code
         for concept in parts.concepts(condition.bodySite) or ()
         for coding in concept.coding or ()
         if coding.code
     )
-    for row in dict.fromkeys(rows):
-        yield Finding(
-            concept=row.concept,
-            specificity=row.specificity,
-            name=row.display,
-            code=row.code,
-            reference=reference,
-            active=active,
-            history_counts=row.history_counts,
-            suspected=suspected,
-            since=since,
-            sites=sites,
-        )
 
 
 def _is_active(condition: shapes.Condition, now: datetime, reference: str, draft: Draft) -> bool:
@@ -95,6 +113,8 @@ def status_word(status: shapes.CodeableConcept | str | None, known: frozenset[st
         return None
     if isinstance(status, str):
         words = [status]
+    elif status.coding and status.coding[0].code in known:
+        return status.coding[0].code
     else:
         words = [coding.code for coding in status.coding or () if coding.code] or [status.text or ""]
     return next((word for word in (each.strip().lower() for each in words) if word in known), None)
@@ -115,13 +135,15 @@ def _has_abated(condition: shapes.Condition, now: datetime) -> bool:
 
 
 def _is_there(raw: Raw) -> bool:
-    return bytes(raw) not in (b"", b"null")
+    return raw is not shapes.ABSENT and bytes(raw) != b"null"
 
 
 def _since(condition: shapes.Condition, now: datetime) -> Taken | None:
+    when = since_when(condition.onsetDateTime, now.tzinfo) if condition.onsetDateTime else None
+    if when is not None:
+        return when
     period = condition.onsetPeriod
     for text in (
-        condition.onsetDateTime,
         period.start if period is not None else None,
         condition.recordedDate,
         condition.assertedDate,

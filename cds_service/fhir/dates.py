@@ -12,7 +12,6 @@ from cds_service.calcinosis.facts import Taken
 
 _ZONE = re.compile(r"(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:\d\d)?\Z", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d\d))?\Z", re.ASCII)
 
 # Clocks of analysers and servers differ a little; a result dated beyond this is not from this world.
@@ -32,7 +31,8 @@ def taken_at(text: str, zone: tzinfo | None, *, uncertain: bool = False) -> Take
     if usual is not None:
         return Taken(usual, text, False, uncertain)
     day_only = len(text) == 10
-    if not (_DAY if day_only else _TIME).match(text):
+    # a day needs no pattern: at these places fromisoformat takes nothing else
+    if not (text[4] == text[7] == "-" if day_only else _TIME.match(text)):
         return None
     try:
         at = datetime.fromisoformat(text)
@@ -75,7 +75,7 @@ def _offset(zone: str) -> timedelta:
 
 def since_when(text: str, zone: tzinfo | None) -> Taken | None:
     """The same for facts that need no hour: a year or a month counts from its first day."""
-    partial = _PARTIAL.match(text)
+    partial = _PARTIAL.match(text) if len(text) < 10 else None
     if partial is None:
         return taken_at(text, zone)
     year, month = int(partial[1]), int(partial[2] or 1)

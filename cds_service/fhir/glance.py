@@ -7,6 +7,8 @@ Must not know: values, specimens. Whatever is not quite usual is read in any cas
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec import Raw
+
 from cds_service.calcinosis.facts import Mark, Taken
 from cds_service.fhir import shapes
 from cds_service.fhir.draft import Draft
@@ -40,18 +42,23 @@ class Glance:
 
     def look(self, observations: Iterable[shapes.Observation], *, every: bool) -> None:
         """Sort them. every: nothing may be left out."""
-        labels, subjects, instant_of = self._labels.seen, self._subjects.seen, self._times.instant
+        labels, instant_of = self._labels.seen, self._times.instant
         ours, always, found, final = self.ours, self.always, self.found, FINAL
         unclear: list[int] = []
         corrected = False
+        mine: Raw | None = None  # the bytes of a subject that is ours
         for observation in observations:
             label = labels.get(bytes(observation.code)) or self._labels.of(observation.code)
             if not label.inputs and observation.component is _ABSENT:
                 if label is not NOTHING:
                     self._unmapped(observation, label)
                 continue
-            if subjects.get(bytes(observation.subject)) is not _OURS and not self._is_ours(observation):
-                continue
+            if observation.subject != mine:
+                whose = self._whose(observation)
+                if whose is _OURS:
+                    mine = observation.subject
+                elif whose is not Belongs.UNSAID:
+                    continue
             place, status, name = len(ours), observation.status, label.alone
             ours.append((observation, label))
             corrected = corrected or status in CORRECTING
@@ -85,18 +92,15 @@ class Glance:
         else:
             self.always.append(place)
 
-    def _is_ours(self, observation: shapes.Observation) -> bool:
+    def _whose(self, observation: shapes.Observation) -> Belongs:
         whose = self._subjects.of(observation.subject)
-        if whose is _OURS:
-            return True
         if whose is Belongs.UNSAID:
             self._draft.tallies["Observations used without a subject"] += 1
-            return True
-        if whose is Belongs.OTHER:
+        elif whose is Belongs.OTHER:
             self._draft.marks.add(Mark.OTHER_SUBJECT)
-        else:
+        elif whose is Belongs.UNREADABLE:
             self._draft.tallies["Observations not used, subject not readable"] += 1
-        return False
+        return whose
 
     def _unmapped(self, observation: shapes.Observation, label: Label) -> None:
         if label.unmapped is not None:

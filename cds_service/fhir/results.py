@@ -12,7 +12,7 @@ from cds_service.calcinosis.facts import Gap, GapReason, Mark, Measurement, Posi
 from cds_service.calcinosis.names import Input
 from cds_service.fhir import parts, shapes
 from cds_service.fhir.draft import Draft
-from cds_service.fhir.values import Number, Unit, UnitProblem, converted, number, position, shown, text_number
+from cds_service.fhir.values import Number, Unit, UnitProblem, number, position, shown, text_number
 from cds_service.fhir.vocabulary import Vocabulary
 from cds_service.terminology.catalog import Input as InputOf
 
@@ -24,6 +24,7 @@ MINERALS: Final = frozenset(
 _NO_MARKS: Final[frozenset[Mark]] = frozenset()
 _NO_RANGE: Final = (None, True)
 _UNKNOWN: Final = Position.UNKNOWN
+_NOT_JUDGED: Final = (_UNKNOWN, _NO_MARKS)
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
 # dataAbsentReason codes that say that there is no result at all, whatever an interpretation beside them says.
 _NO_RESULT: Final = frozenset({"not-performed", "error"})
@@ -85,12 +86,17 @@ class Results:
         if isinstance(unit, UnitProblem):
             self._refuse_unit(of, result, sample, plain, unit)
             return
-        limits, fits = self._ranges.of(of, result.referenceRange, unit) if result.referenceRange else _NO_RANGE
-        judged, marks = self._judged(name, result)
+        absent = shapes.ABSENT
+        limits, fits = (
+            _NO_RANGE if result.referenceRange is absent else self._ranges.of(of, result.referenceRange, unit)
+        )
+        judged, marks = (
+            _NOT_JUDGED if result.interpretation is absent else self._interpretations.of(name, result.interpretation)
+        )
         if unit.factor is None:
             self._unconverted(of, sample, plain, unit, limits, judged, marks)
             return
-        value = converted(plain, unit)
+        value = plain if unit.identity else plain * unit.factor
         if not fits or (of.low is not None and value < of.low) or (of.high is not None and value > of.high):
             told = f"{_told(plain, unit.text)}{{}}: unit or value not plausible, not used"
             self._gap(of, GapReason.REFUSED, told, sample, Mark.UNIT_SUSPECT)
@@ -206,7 +212,7 @@ class Results:
 
     def _judged(self, name: str, result: Result) -> tuple[Position, frozenset[Mark]]:
         if not result.interpretation:
-            return _UNKNOWN, _NO_MARKS
+            return _NOT_JUDGED
         return self._interpretations.of(name, result.interpretation)
 
     # ---- gaps

@@ -32,6 +32,7 @@ class Times:
         self._instants: dict[str, datetime] = {}
         self._surely_past = self._future.surely_past
         self._reports, self._parents = self._groups()
+        self._is_grouped = bool(self._reports or self._parents)
 
     def taken(self, observation: shapes.Observation) -> Taken | str:
         """The collection time, or why there is none (CL-33). A time that is there but unusable is not replaced."""
@@ -99,6 +100,8 @@ class Times:
         return None
 
     def draws(self, observation: shapes.Observation, reference: str, specimen: str | None) -> frozenset[str]:
+        if specimen is None and not self._is_grouped and observation.hasMember is shapes.ABSENT:
+            return _NO_DRAW
         reports = self._reports.get(reference)
         parents = self._parents.get(reference)
         if specimen is None and not reports and not parents and not observation.hasMember:

@@ -24,6 +24,7 @@ UCUM: Final = frozenset({"http://unitsofmeasure.org", "https://unitsofmeasure.or
 
 # Longer numbers are not laboratory results; the bound also keeps 5000 digits and 1e999 away from the arithmetic.
 _NUMBER = re.compile(rb"-?\d{1,15}(?:\.\d{1,60})?(?:[eE][+-]?\d)?\Z")
+_DOT: Final = ord(".")
 _TEXT_NUMBER = re.compile(r"(-?\d{1,15}(?:\.\d{1,60})?)\Z", re.ASCII)
 _TEXT_COMMA = re.compile(r"(-?\d{1,15}),(\d{1,2})\Z", re.ASCII)
 _NUMBER_THEN_UNIT = re.compile(r"(-?[\d.,]+)\s*(.*)\Z", re.ASCII | re.DOTALL)
@@ -63,7 +64,9 @@ def number(raw: Raw) -> Decimal | Number | None:
     A JSON string is a Number by the rules for text (CL-04).
     """
     data = bytes(raw)
-    if _NUMBER.match(data) is not None:
+    # the usual number needs no pattern
+    usual = data.replace(b".", b"", 1).isdigit() and len(data) <= 15 and data[0] != _DOT != data[-1]
+    if usual or _NUMBER.match(data) is not None:
         return Decimal(data.decode("ascii"))
     if data[:1] == b'"' and data[-1:] == b'"' and b"\\" not in data:
         read = text_number(data[1:-1].decode(errors="replace"))
