@@ -68,6 +68,7 @@ GOALS = (
     Goal("medium: throughput at 8 to floor", 0.5, worst_ratio("medium", "per_second"), below=False),
     Goal("medium: throughput to HealthChain", 6, beside_healthchain, below=False),
     Goal("medium: p99 to own p50", 3, tail),
+    Goal("medium: p50 to floor, evidence validated", 8, lambda results: results["validating"]["ratio"]),
     Goal("large: p50 to floor", 1.5, worst_ratio("large", "p50_ms")),
     Goal("large: throughput at 8 to floor", 0.65, worst_ratio("large", "per_second"), below=False),
     Goal("large: peak memory of a worker", 150, worst("large", "peak_worker_mb"), unit="MB"),

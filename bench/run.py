@@ -119,9 +119,18 @@ def peers(target: Target, folder: Path, plan: Plan) -> dict[str, Any] | None:
     return {"medium": {**rows, "version": PEER_VERSION}}
 
 
+def validating(base: Target, folder: Path, plan: Plan) -> dict[str, Any]:
+    """The service with evidence validation on, as the sandbox has it, beside the floor; medium with a card."""
+    with service(folder, "service", CDS_VALIDATE_EVIDENCE="true") as target:
+        rows = compare((target, base), of_size("medium", card=True, now=now()), plan)
+    return {**rows, "ratio": ratio(rows["service"], rows["floor"], "p50_ms")}
+
+
 def wrong_answers(results: dict[str, Any]) -> list[str]:
     """Every error of the service in the results, one line each."""
-    return [
+    noted = results.get("validating")
+    told = [f"validating: {noted['service']['errors']}"] if noted and noted["service"]["errors"] else []
+    return told + [
         f"{size}, {kind}: {row['service']['errors']}"
         for size, kinds in results["sizes"].items()
         for kind, row in kinds.items()
@@ -149,6 +158,8 @@ def measure(folder: Path, *, quick: bool, only_peers: bool) -> dict[str, Any]:
                 both, ("small", "medium") if quick else ("small", "medium", "large", "hostile"), plan
             )
             results["linearity"] = linearity(both, (10, 1_000) if quick else GROWTH, plan)
+        if not only_peers:
+            results["validating"] = validating(base, folder, plan)
         if not quick and not only_peers:
             heavy, light = (of_size(each, card=True, now=now()) for each in ("hostile", "small"))
             results["neighbour"] = neighbour(target, heavy, light, 6.0)
