@@ -49,27 +49,27 @@ def usual_time(text: str) -> datetime | None:
 
     The zones are understood once each; fromisoformat takes nothing but FHIR's form at these places.
     """
-    if len(text) not in (20, 25) or text[10] != "T" or not text[4] == text[7] == "-" or not text[13] == text[16] == ":":
+    if text[4:17:3] != "--T::" or not "1800" <= text < "3":
         return None
     zone = text[19:]
     offset = _offsets.get(zone)
+    if offset is None and (offset := _offset(zone)) is None:
+        return None
     try:
-        if offset is None:
-            offset = _offset(zone)
         at = datetime.fromisoformat(text[:19] + "+00:00")
     except ValueError:
-        return None
-    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         return None
     return at - offset if offset else at
 
 
-def _offset(zone: str) -> timedelta:
-    """The offset of a zone; there are not more than some thousand. Raises: ValueError."""
-    offset = datetime.fromisoformat("2000-01-01T00:00:00" + zone).utcoffset() if _ZONE.match(zone) else None
-    if offset is None:
-        raise ValueError("no zone")
-    _offsets[zone] = offset
+def _offset(zone: str) -> timedelta | None:
+    """The offset of a zone; there are not more than some thousand."""
+    try:
+        offset = datetime.fromisoformat("2000-01-01T00:00:00" + zone).utcoffset() if _ZONE.match(zone) else None
+    except ValueError:
+        return None
+    if offset is not None:
+        _offsets[zone] = offset
     return offset
 
 

@@ -5,9 +5,9 @@ Must not know: times (times.py), values and units (results.py), codes (catalog).
 unmapped Observation is only counted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
+from itertools import pairwise
 from typing import Final
 
 from cds_service.calcinosis.chart import Chart
@@ -23,7 +23,7 @@ from cds_service.fhir.results import Result, Results, Sample
 from cds_service.fhir.selection import Selection
 from cds_service.fhir.specimens import NOT_SAID, Admits, Sampled, Specimens
 from cds_service.fhir.times import Times
-from cds_service.fhir.values import UnitProblem, is_number
+from cds_service.fhir.values import UnitProblem
 from cds_service.fhir.vocabulary import Vocabulary
 
 _PENDING: Final = frozenset({"preliminary", "registered"})
@@ -33,13 +33,14 @@ _NO_MARKS: Final[frozenset[Mark]] = frozenset()
 # members of an Enum are looked up slowly; these are looked up for every result
 _ADMITTED: Final = Admits.YES
 _URINE: Final = UnitProblem.URINE
+# how a JSON value begins that is a text, or not there
+_NO_NUMBER: Final = (b'"', b"")
 _NO_WORDS: Final[tuple[str, ...]] = ()
 # Inputs that an additive spoils; the names begin so in mappings/inputs.csv.
 _CALCIUM_LIKE: Final = ("ca_", "magnesium")
 _EDTA_SPOILS: Final = (*_CALCIUM_LIKE, "alp_", "potassium")
 # A positive pregnancy status speaks of that pregnancy only; none lasts longer.
 _PREGNANCY_LASTS: Final = timedelta(days=300)
-_place: Final = itemgetter(0)
 
 
 class Observations:
@@ -70,8 +71,8 @@ class Observations:
         self._times = Times(record, now, subjects, draft)
         self._pregnancy: tuple[datetime, Finding | None] | None = None
         self._glance = Glance(self._labels, subjects, self._times, draft)
-        # of each measurement and gap of the draft the place of its Observation among ours
-        self._places: tuple[list[int], list[int]] = ([], [])
+        # what was read, in this order: the place, and where its measurements and gaps begin in the draft
+        self._starts: list[tuple[int, int, int]] = []
         self._selection: Selection | None = None
         self._every = every
 
@@ -94,9 +95,8 @@ class Observations:
             self._selection.heed(self._draft.exposures)
             while self._selection.is_cut_off() and not self._selection.is_complete(chart()):
                 self._selection.read_further()
-            for place in self._selection.left():
-                if self._is_odd(*self._glance.ours[place]):
-                    self._read(place)
+            for place in self._odd(self._selection.left()):
+                self._read(place)
             self._restore_order()
         for lost in self._record.unreadable:
             if lost.type == "Observation" and self._subjects.of(lost.subject) is not Belongs.OTHER:
@@ -107,30 +107,34 @@ class Observations:
     # ---- what is read
 
     def _read(self, place: int) -> list[Measurement]:
-        measurements, gaps = self._draft.measurements, self._draft.gaps
-        start, gaps_start = len(measurements), len(gaps)
+        measurements = self._draft.measurements
+        start = len(measurements)
+        self._starts.append((place, start, len(self._draft.gaps)))
         self._observation(*self._glance.ours[place])
-        self._places[0].extend([place] * (len(measurements) - start))
-        self._places[1].extend([place] * (len(gaps) - gaps_start))
         return measurements[start:]
 
-    def _is_odd(self, observation: shapes.Observation, label: Label) -> bool:
-        """Whether a result leaves more on the record than a measurement: a mark or a note, however old it is."""
-        quantity = observation.valueQuantity
-        return (
-            quantity is None
-            or not is_number(quantity.value)
-            or label.contradiction is not None
-            or self._units.of(label.inputs[0], quantity) is _URINE
-            or (observation.specimen is not _ABSENT and self._specimens.of(observation).admits is not _ADMITTED)
-        )
+    def _odd(self, places: Iterable[int]) -> list[int]:
+        """The results that leave more on the record than a measurement: a mark or a note, however old they are."""
+        found, ours, unit_of = [], self._glance.ours, self._units.of
+        for place in places:
+            observation, label = ours[place]
+            quantity = observation.valueQuantity
+            if (
+                quantity is None
+                or bytes(quantity.value)[:1] in _NO_NUMBER
+                or unit_of(label.inputs[0], quantity) is _URINE
+                or label.contradiction is not None
+                or (observation.specimen is not _ABSENT and self._specimens.of(observation).admits is not _ADMITTED)
+            ):
+                found.append(place)
+        return found
 
     def _restore_order(self) -> None:
         """Bring measurements and gaps into the order of the record, whatever was read first."""
-        draft = self._draft
-        measurements = sorted(zip(self._places[0], draft.measurements, strict=True), key=_place)
-        draft.measurements[:] = [each for _, each in measurements]
-        draft.gaps[:] = [each for _, each in sorted(zip(self._places[1], draft.gaps, strict=True), key=_place)]
+        measurements, gaps = self._draft.measurements, self._draft.gaps
+        in_order = sorted(pairwise([*self._starts, (0, len(measurements), len(gaps))]))
+        measurements[:] = [m for (_, start, _), (_, end, _) in in_order for m in measurements[start:end]]
+        gaps[:] = [gap for (_, _, start), (_, _, end) in in_order for gap in gaps[start:end]]
 
     # ---- one Observation
 

@@ -74,11 +74,6 @@ def number(raw: Raw) -> Decimal | Number | None:
     return None
 
 
-def is_number(raw: Raw) -> bool:
-    """Whether a JSON value is a number, not a text and not absent."""
-    return bytes(raw)[:1] not in (b'"', b"")
-
-
 def text_number(text: str) -> Number | None:
     """A plain decimal, or one comma with one or two digits behind it and no dot; a unit may follow (CL-04)."""
     found = _NUMBER_THEN_UNIT.match(text.strip())
