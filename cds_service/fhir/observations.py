@@ -84,7 +84,7 @@ class Observations:
             self._read(place)
         if not self._every:
             criteria = self._vocabulary.catalog.knowledge.criteria
-            self._selection = Selection(glance.found, self._read, self._draft.measurements, criteria)
+            self._selection = Selection(glance.found, glance.instants, self._read, self._draft.measurements, criteria)
             self._selection.start(self._vocabulary.spoken_of)
         if self._pregnancy is not None and self._pregnancy[1] is not None:
             self._draft.findings.append(self._pregnancy[1])
@@ -110,14 +110,14 @@ class Observations:
         measurements = self._draft.measurements
         start = len(measurements)
         self._starts.append((place, start, len(self._draft.gaps)))
-        self._observation(*self._glance.ours[place])
+        self._observation(self._glance.observations[place], self._glance.labels[place])
         return measurements[start:]
 
     def _odd(self, places: Iterable[int]) -> list[int]:
         """The results that leave more on the record than a measurement: a mark or a note, however old they are."""
-        found, ours, unit_of = [], self._glance.ours, self._units.of
+        found, glance, unit_of = [], self._glance, self._units.of
         for place in places:
-            observation, label = ours[place]
+            observation, label = glance.observations[place], glance.labels[place]
             quantity = observation.valueQuantity
             if (
                 quantity is None

@@ -22,7 +22,7 @@ tests/fhir/test_selection.py holds the judgement from selected results against t
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final
 
 from cds_service.calcinosis.chart import Chart
 from cds_service.calcinosis.facts import Exposure, Measurement
@@ -30,9 +30,6 @@ from cds_service.calcinosis.knowledge import Criteria
 from cds_service.calcinosis.names import Group, Input
 from cds_service.calcinosis.present import judge_pairs
 from cds_service.calcinosis.product import LOWER_BOUND, UPPER_BOUND
-
-# When, and which: the newest is the greatest.
-Candidate: TypeAlias = tuple[datetime, int]
 
 _CALCIUM: Final = (Input.CALCIUM, Input.ADJUSTED_CALCIUM)
 _PAIRED: Final = frozenset({*_CALCIUM, Input.PHOSPHATE})
@@ -54,16 +51,21 @@ _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class Selection:
-    """Reads results until enough are read. found: the candidates of each input; read: reads one in full."""
+    """Reads results until enough are read.
+
+    found: by input, places of results; instants: when those of all places were taken; read: reads one in full.
+    """
 
     def __init__(
         self,
-        found: Mapping[str, list[Candidate]],
+        found: Mapping[str, list[int]],
+        instants: Sequence[datetime],
         read: Callable[[int], Sequence[Measurement]],
         measurements: Sequence[Measurement],
         criteria: Criteria,
     ) -> None:
         self._left = found
+        self._instants = instants
         self._read = read
         self._measurements = measurements
         self._criteria = criteria
@@ -74,7 +76,7 @@ class Selection:
         self._pairs = _PAIRS
         self._from: datetime | None = None
         for results in found.values():
-            results.sort(reverse=True)
+            results.sort(key=instants.__getitem__, reverse=True)
 
     def start(self, known: frozenset[str]) -> None:
         """Read what is most likely enough. known: the inputs that a rule or a gap can speak of; others are left."""
@@ -95,7 +97,7 @@ class Selection:
 
     def left(self) -> list[int]:
         """What was not read."""
-        return [place for queue in self._left.values() for _, place in queue]
+        return [place for queue in self._left.values() for place in queue]
 
     def is_cut_off(self) -> bool:
         """Whether calcium or phosphate was left out."""
@@ -129,20 +131,20 @@ class Selection:
 
     # ---- reading
 
-    def _until(self, queue: list[Candidate], is_enough: Callable[[list[Measurement]], bool]) -> None:
+    def _until(self, queue: list[int], is_enough: Callable[[list[Measurement]], bool]) -> None:
         """Read from the newest backwards, results of one instant together."""
         read: list[Measurement] = []
-        end = 0
+        instants, end = self._instants, 0
         while end < len(queue):
-            at, place = queue[end]
-            read += self._read(place)
+            at = instants[queue[end]]
+            read += self._read(queue[end])
             end += 1
-            if is_enough(read) and (end == len(queue) or queue[end][0] != at):
+            if is_enough(read) and (end == len(queue) or instants[queue[end]] != at):
                 break
         del queue[:end]
 
-    def _take(self, queue: list[Candidate], count: int) -> None:
-        for _, place in queue[:count]:
+    def _take(self, queue: list[int], count: int) -> None:
+        for place in queue[:count]:
             self._read(place)
         del queue[:count]
 
@@ -151,24 +153,25 @@ class Selection:
         queues = [queue for name in _PAIRED if (queue := self._left.get(name))]
         start = self._from = self._start() if sum(map(len, queues)) > _FEW else None
         for queue in queues:
-            self._take(queue, len(queue) if start is None else sum(at >= start for at, _ in queue))
+            self._take(queue, len(queue) if start is None else sum(self._instants[place] >= start for place in queue))
         anchors = sorted(m.taken.at for m in self._measurements if m.input in _PAIRED)
         for name in _USED_BESIDE:
             queue = self._left.get(name)
             if queue and anchors:
                 far = []
-                for each in queue:
-                    after = bisect_left(anchors, each[0] - self._beside)
-                    if after < len(anchors) and anchors[after] <= each[0] + self._beside:
-                        self._read(each[1])
+                for place in queue:
+                    at = self._instants[place]
+                    after = bisect_left(anchors, at - self._beside)
+                    if after < len(anchors) and anchors[after] <= at + self._beside:
+                        self._read(place)
                     else:
-                        far.append(each)
+                        far.append(place)
                 queue[:] = far
 
     def _start(self) -> datetime | None:
         """A time that lies well behind the oldest pair that is wanted, by the times alone; None: the beginning."""
-        calcium = [at for name in _CALCIUM for at, _ in self._left.get(name, ())]
-        phosphate = [at for at, _ in self._left.get(Input.PHOSPHATE, ())]
+        calcium = [self._instants[place] for name in _CALCIUM for place in self._left.get(name, ())]
+        phosphate = [self._instants[place] for place in self._left.get(Input.PHOSPHATE, ())]
         for measurement in self._measurements:
             if measurement.input in _PAIRED:
                 (calcium if measurement.input in _CALCIUM else phosphate).append(measurement.taken.at)

@@ -5,7 +5,6 @@ same code at the same time.
 Must not know: values.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,28 +17,34 @@ _REPLACEABLE: Final = frozenset({"final", "amended", "corrected", "preliminary",
 
 def superseded(observations: Sequence[tuple[shapes.Observation, Label]]) -> set[int]:
     """The id() of each Observation that a later correction replaces."""
-    same: dict[object, list[shapes.Observation]] = defaultdict(list)
+    same: dict[object, list[shapes.Observation]] = {
+        key: []
+        for observation, label in observations
+        if observation.status in CORRECTING
+        for key in (*_identifiers(observation), *_code_and_time(observation, label))
+    }
     for observation, label in observations:
         if observation.status in _REPLACEABLE:
-            for key in _identities(observation, label):
+            for key in {*_identifiers(observation), *_code_and_time(observation, label)} & same.keys():
                 same[key].append(observation)
     replaced = set()
     for versions in same.values():
-        if any(each.status in CORRECTING for each in versions):
-            latest = max(versions, key=lambda each: (each.status in CORRECTING, each.issued or "", _updated(each)))
-            replaced |= {id(each) for each in versions if each is not latest}
+        latest = max(versions, key=lambda each: (each.status in CORRECTING, each.issued or "", _updated(each)))
+        replaced |= {id(each) for each in versions if each is not latest}
     return replaced
 
 
-def _identities(observation: shapes.Observation, label: Label) -> set[object]:
-    keys: set[object] = {
-        (identifier.system, identifier.value)
-        for identifier in parts.identifiers(observation.identifier) or ()
-        if identifier.value
-    }
-    if label.codings and observation.effectiveDateTime:
-        keys.add((label.codings, observation.effectiveDateTime))
-    return keys
+def _identifiers(observation: shapes.Observation) -> list[tuple[str | None, str]]:
+    if observation.identifier is shapes.ABSENT:
+        return []
+    identifiers = parts.identifiers(observation.identifier) or ()
+    return [(identifier.system, identifier.value) for identifier in identifiers if identifier.value]
+
+
+def _code_and_time(observation: shapes.Observation, label: Label) -> list[tuple[frozenset[tuple[str, str]], str]]:
+    if not label.codings or not observation.effectiveDateTime:
+        return []
+    return [(label.codings, observation.effectiveDateTime)]
 
 
 def _updated(observation: shapes.Observation) -> str:
