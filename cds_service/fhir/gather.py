@@ -45,6 +45,9 @@ _WORDS: Final = (
 # members of an Enum are looked up slowly
 _ENCOUNTER: Final = Kind.ENCOUNTER
 _FAILED: Final = State.FAILED
+_NOT_ASKED: Final = State.NOT_ASKED
+_KINDS: Final = tuple(Kind)
+_BY_WEIGHT: Final = (State.DATA, State.FAILED, State.NO_DATA)
 _NOT_SENT: Final = "not sent with the call"
 _MORE: Final = "only the first page came"
 
@@ -183,10 +186,10 @@ def _lacking(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[
 
 def _settle(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[Wanted]) -> None:
     missing = []
-    for kind in Kind:
+    for kind in _KINDS:
         about = [answer for answer in answers if answer.about(kind)]
         record.states[kind] = state = _state(record, kind, about)
-        if state in (State.FAILED, State.NOT_ASKED):
+        if state is _FAILED or state is _NOT_ASKED:
             if POLICY[kind] is Need.REQUIRED:
                 missing += _missing(kind, about, wanted)
             else:
@@ -203,13 +206,10 @@ def _settle(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[W
 
 
 def _state(record: PatientRecord, kind: Kind, about: Sequence[Answer]) -> State:
-    if kind is Kind.ENCOUNTER and not record.encounter_id:
+    if kind is _ENCOUNTER and not record.encounter_id:
         return State.NO_DATA if not about else State.DATA if record.encounters else State.NO_DATA
     states = {answer.state for answer in about}
-    for state in (State.DATA, State.FAILED, State.NO_DATA):
-        if state in states:
-            return state
-    return State.NOT_ASKED
+    return next((state for state in _BY_WEIGHT if state in states), _NOT_ASKED)
 
 
 def _missing(kind: Kind, about: Sequence[Answer], wanted: Sequence[Wanted]) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ _LIST: Final = Decoder(list[Raw])
 _HEAD: Final = Decoder(shapes.Head)
 _RAW_BUNDLE: Final = Decoder(shapes.RawBundle)
 _RAW_ENTRY: Final = Decoder(shapes.RawEntry)
+_DATA: Final = State.DATA  # members of an Enum are looked up slowly
 _OTHER_PATIENT: Final = "the Patient that came is not the patient of the hook"
 _NOTHING_FOUND: Final = frozenset({"not-found", "informational"})
 _TYPE_IN_URL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)(?:\?|/[^/?]*$|$)")
@@ -50,7 +51,7 @@ class Answer:
     def state(self) -> State:
         """Data when anything came, else failed or no data."""
         if self.kinds:
-            return State.DATA
+            return _DATA
         return State.FAILED if self.failure else State.NO_DATA
 
 

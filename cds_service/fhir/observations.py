@@ -91,11 +91,13 @@ class Observations:
 
     def complete(self, chart: Callable[[], Chart]) -> None:
         """Read what else is needed. chart: what has been read of all kinds of data."""
-        if self._selection is not None:
-            self._selection.heed(self._draft.exposures)
-            while self._selection.is_cut_off() and not self._selection.is_complete(chart()):
-                self._selection.read_further()
-            for place in self._odd(self._selection.left()):
+        # the selection reads through this object: a ring that only the garbage collector could free
+        selection, self._selection = self._selection, None
+        if selection is not None:
+            selection.heed(self._draft.exposures)
+            while selection.is_cut_off() and not selection.is_complete(chart()):
+                selection.read_further()
+            for place in self._odd(selection.left()):
                 self._read(place)
             self._restore_order()
         for lost in self._record.unreadable:

@@ -5,7 +5,6 @@ Must not know: what stands inside the prefetched resources. They are decoded in 
 for a second pass over the body would cost as much again. When anything at all does not fit, the values stay undecoded
 (msgspec.Raw) and fhir/ reads what can be read.
 
-Longer than 300 lines because every refusal of a request is worded here.
 No message repeats a value of the request, for it could be an identifier or a token; hook names are the exception.
 """
 

@@ -1,5 +1,6 @@
 """The judgement from selected results is that from all results: on generated charts, on cases, on real patients."""
 
+import gc
 import gzip
 import json
 from collections import defaultdict
@@ -154,6 +155,20 @@ def test_of_a_long_chart_little_is_read() -> None:
     some, every = assert_same_judgement(gather(b.prefetch(*results), b.PATIENT), NOW)
     assert every == 200 * (len(LABS) - 1)  # sodium is not asked for
     assert some < 300 + 200  # the creatinine of all times
+
+
+def test_a_read_record_is_freed_at_once() -> None:
+    """A ring of references would keep each patient's record until the garbage collector comes."""
+    results = [b.observation("calcium", "9.8 mg/dL", id=f"o{number}") for number in range(40)]
+    resources = b.prefetch(*results, b.observation("phosphate", "4.1 mg/dL"))
+    read_facts(gather(resources, b.PATIENT), CATALOG, NOW, every_result=False)
+    gc.collect()
+    gc.disable()
+    try:
+        read_facts(gather(resources, b.PATIENT), CATALOG, NOW, every_result=False)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 @pytest.mark.skipif(not (SHARED / "cases").is_dir(), reason="the cases are not here")
