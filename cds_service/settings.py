@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=64,
-        description="Requests that one process works on at a time. Default: 1, or 8 where FHIR servers may be read, "
+        description="Requests that one process works on at a time. Default: 1, or 4 where FHIR servers may be read, "
         "for a thread that waits for one is no use to others.",
     )
     allow_unauthenticated: str = Field(
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     def threads(self) -> int:
         """Requests that one process works on at a time."""
         waits = bool(self.readable_servers) or self.sandbox
-        return self.blocking_threads or (8 if waits else 1)
+        return self.blocking_threads or (4 if waits else 1)
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -79,8 +79,8 @@ def test_every_option_has_help_and_a_default() -> None:
     ("given", "threads"),
     [
         ({}, 1),
-        ({"CDS_FHIR_SERVERS": "https://fhir.example.org/r4"}, 8),
-        ({"CDS_SANDBOX": "true"}, 8),
+        ({"CDS_FHIR_SERVERS": "https://fhir.example.org/r4"}, 4),
+        ({"CDS_SANDBOX": "true"}, 4),
         ({"CDS_FHIR_SERVERS": "https://fhir.example.org/r4", "CDS_BLOCKING_THREADS": "3"}, 3),
     ],
 )
