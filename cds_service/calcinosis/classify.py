@@ -1,7 +1,8 @@
 """Facts of one patient in, the assessment out: the order in which the rules are asked.
 
 Knows: which rule module answers which question. Each rule is one call away from here.
-Must not know: FHIR, codes, the clock (it is told the time), words.
+Must not know: FHIR, codes, the clock (it is told the time), words. Longer than 300 lines because the order of the
+questions and the assembly of the answer are read together.
 """
 
 from collections.abc import Iterable, Sequence

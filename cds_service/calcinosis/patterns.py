@@ -2,7 +2,7 @@
 
 Knows: the pattern and exposure forms of section 4 (CL-62 to CL-76). A pattern is given only when every part of it is
 known and met; an exposure is a fitting active medicine with an abnormal value and nothing that contradicts it.
-Must not know: tiers, words.
+Must not know: tiers, words. Longer than 300 lines because the thirteen patterns stand in the order of section 4.
 """
 
 from collections.abc import Callable
