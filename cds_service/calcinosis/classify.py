@@ -25,7 +25,15 @@ from cds_service.calcinosis.causes import Documented, Levels
 from cds_service.calcinosis.chart import Chart
 from cds_service.calcinosis.factors import advice, exposures, risk_factors
 from cds_service.calcinosis.facts import Gap, GapReason, Mark, Measurement, PatientFacts
-from cds_service.calcinosis.gaps import FLAGGED_INPUTS, albumin_gap, bound_gaps, pair_gap, reading_gaps, value_gaps
+from cds_service.calcinosis.gaps import (
+    FLAGGED_INPUTS,
+    albumin_gap,
+    bound_gaps,
+    edta_gap,
+    pair_gap,
+    reading_gaps,
+    value_gaps,
+)
 from cds_service.calcinosis.knowledge import Knowledge
 from cds_service.calcinosis.names import CauseId, Input
 from cds_service.calcinosis.pathway import VALUE_RULES, Conclusion, Picture, conclude, confidence, documented_type
@@ -169,7 +177,8 @@ def _calcifying(calcifications: Sequence[Documented], causes: Iterable[CauseFoun
 
 
 def _gaps(chart: Chart, judged: Judged, *, asked: bool) -> tuple[Gap, ...]:
-    gaps = reading_gaps(chart)
+    contaminated = edta_gap(chart)
+    gaps = [*reading_gaps(chart), *([contaminated] if contaminated is not None else [])]
     if judged.result is not None:
         gaps += albumin_gap(chart, judged.result)
         return tuple(gaps)
@@ -180,7 +189,7 @@ def _gaps(chart: Chart, judged: Judged, *, asked: bool) -> tuple[Gap, ...]:
         gaps.append(
             replace(gap, detail=f"{gap.detail}; see the value that could not be used") if gap.analyte in told else gap
         )
-    unpaired = None if judged.undecided is not None else pair_gap(chart, judged.row)
+    unpaired = None if judged.undecided is not None or contaminated is not None else pair_gap(chart, judged.row)
     return tuple([*gaps, unpaired] if unpaired is not None else gaps)
 
 
@@ -331,6 +340,7 @@ def _rules(
     rules |= {rule for cause in picture.causes for rule in cause.rules}
     kidney, tissue = any(c.rules[:1] == ("CL-62",) for c in picture.causes), picture.tissue
     states = {
+        "CL-28": any(gap.reason is GapReason.REFUSED and gap.mark is Mark.SAMPLE_QUALITY for gap in gaps),
         "CL-33": any(gap.mark is Mark.NO_PAIR for gap in gaps),
         "CL-41": any(gap.reason is GapReason.STALE and gap.analyte != Input.ALBUMIN for gap in gaps),
         "CL-42": trend is not None,

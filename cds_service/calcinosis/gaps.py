@@ -15,7 +15,7 @@ from cds_service.calcinosis.pairing import (
     age_at,
     shifted_between,
 )
-from cds_service.calcinosis.product import PairProduct
+from cds_service.calcinosis.product import PairProduct, looks_like_edta
 
 CALCIUM_INPUTS = (Input.CALCIUM, Input.ADJUSTED_CALCIUM)
 FAMILY: dict[str, tuple[str, ...]] = {name: CALCIUM_INPUTS for name in CALCIUM_INPUTS}
@@ -104,6 +104,22 @@ def pair_gap(chart: Chart, row: FreshnessRow) -> Gap | None:
         taken=max(calcium.taken, phosphate.taken, key=lambda t: t.at),
         reference=between[0] if between else None,
         mark=Mark.NO_PAIR,
+    )
+
+
+def edta_gap(chart: Chart) -> Gap | None:
+    """Return the newest calcium when its draw looks like EDTA plasma: no product, and it is named (CL-28)."""
+    newest = next(iter(chart.calcium), None)
+    if newest is None or not looks_like_edta(chart, newest):
+        return None
+    return Gap(
+        analyte=newest.input,
+        reason=GapReason.REFUSED,
+        detail=f"{newest.reported} {newest.unit} ({newest.taken.text}) with very high potassium and low ALP in one "
+        "draw: EDTA contamination likely, not used",
+        taken=newest.taken,
+        reference=newest.reference,
+        mark=Mark.SAMPLE_QUALITY,
     )
 
 

@@ -17,6 +17,7 @@ from cds_service.calcinosis.product import (
     UPPER_BOUND,
     PairProduct,
     UsedCalcium,
+    looks_like_edta,
     used_calcium,
 )
 
@@ -63,7 +64,7 @@ class Values:
 def current_values(chart: Chart, row: FreshnessRow) -> Values:
     """Return the newest values that are not stale."""
     fresh = [m for m in chart.calcium if row.judge(age_at(chart.now, m)) is not Freshness.STALE]
-    calcium = next((m for m in fresh if m.comparator not in UPPER_BOUND), None)
+    calcium = next((m for m in fresh if m.comparator not in UPPER_BOUND and not looks_like_edta(chart, m)), None)
     ionized = next(
         (
             m
