@@ -26,6 +26,7 @@ from cds_service.settings import Settings, SettingsError, is_loopback
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
 from cds_service.terminology.load import load_catalog
+from cds_service.trust.tenants import EVERYONE, Tenant
 
 LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _WARM_UP = b"""{"hook": "patient-view", "hookInstance": "00000000-0000-4000-8000-000000000000",
@@ -96,6 +97,7 @@ def create_app(
         validate=settings.validates,
         clock=clock,
         new_id=new_id,
+        admit=lambda: EVERYONE,
         record=journal.record,
         fetch_for=fetch_of(settings),
     )
@@ -125,15 +127,15 @@ def journal_of(settings: Settings) -> Recorder:
         raise SettingsError((f"CDS_DATABASE_URL: {error}",)) from None
 
 
-def fetch_of(settings: Settings) -> Callable[[HookRequest], Fetch | None]:
+def fetch_of(settings: Settings) -> Callable[[HookRequest, Tenant], Fetch | None]:
     """How a call's missing data are read: from the FHIR server that it names, if that one may be read at all."""
     if not settings.sandbox and not settings.readable_servers:
-        return lambda request: None
+        return lambda request, tenant: None
     from cds_service.fhir.client import FhirServer, Limits, is_allowed, new_session
 
     session, limits = new_session(), Limits(total_s=settings.fhir_timeout_s)
 
-    def fetch_for(request: HookRequest) -> Fetch | None:
+    def fetch_for(request: HookRequest, tenant: Tenant) -> Fetch | None:
         server = request.fhir_server
         if server is None:
             return None

@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*[^\s/?#])?)?$",
+        description="Base address under which clients reach the service, without a slash at the end, for instance "
+        "https://cds.example.org. Links on cards and the audience of tokens are built from it.",
+    )
     workers: int = Field(default=2, ge=1, le=64, description="Server processes.")
     blocking_threads: int | None = Field(
         default=None,

@@ -21,6 +21,7 @@ from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Service
 from cds_service.storage.records import DecisionRecord, hashed
 from cds_service.terminology.catalog import Catalog
+from cds_service.trust.tenants import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class Parts:
     """What the routes work with; app.py puts it together.
 
+    admit: who calls, by the HTTP request at hand; raises HookError with 401 for a stranger.
     record: takes a DecisionRecord without waiting. fetch_for: how to read from the EHR's FHIR server, if at all.
     """
 
@@ -42,8 +44,9 @@ class Parts:
     validate: bool
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    admit: Callable[[], Tenant]
     record: Callable[[DecisionRecord], None]
-    fetch_for: Callable[[HookRequest], Fetch | None]
+    fetch_for: Callable[[HookRequest, Tenant], Fetch | None]
 
 
 def blueprint(parts: Parts) -> Blueprint:
@@ -86,10 +89,11 @@ def _call(parts: Parts, service: Service) -> Response:
     """Answer one hook call and take a note of it, however it ends."""
     visit = _Visit(service, perf_counter())
     try:
+        visit.tenant = tenant = parts.admit()
         hook_request = read_request(_body(), service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
         visit.read_at, visit.hook_instance = perf_counter(), hook_request.hook_instance
         now = hook_request.evaluation_time or parts.clock()
-        fetch = parts.fetch_for(hook_request)
+        fetch = parts.fetch_for(hook_request, tenant)
         decision = decide(
             hook_request,
             wanted=service.wanted,
@@ -130,6 +134,7 @@ class _Visit:
     started: float
     read_at: float | None = None
     decided_at: float | None = None
+    tenant: Tenant | None = None
     hook_instance: str | None = None
     decision: Decision | None = None
     outcome: str = "500"
@@ -145,6 +150,7 @@ def _note(parts: Parts, visit: _Visit) -> None:
         at=parts.clock(),
         service=visit.service.id,
         hook=visit.service.hook,
+        tenant=visit.tenant.name if visit.tenant else None,
         hook_instance_hash=hashed(visit.hook_instance) if visit.hook_instance else None,
         outcome=visit.outcome,
         content_version=parts.catalog.version,

@@ -35,6 +35,7 @@ decision = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
     sa.Column("service", sa.String(100), nullable=False),
     sa.Column("hook", sa.String(60), nullable=False),
+    sa.Column("tenant", sa.String(60)),
     sa.Column("hook_instance_hash", sa.String(64)),
     sa.Column("outcome", sa.String(20), nullable=False),
     sa.Column("tier", sa.String(10)),

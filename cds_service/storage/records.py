@@ -14,6 +14,7 @@ from datetime import datetime
 class DecisionRecord:
     """One decision, or one call that could not be decided.
 
+    tenant: the client's name in the settings; None when the call was refused before it was known.
     hook_instance_hash: see hashed(); None when the call was refused before it was read.
     outcome: "decided", or the HTTP status of the refusal.
     gaps: reason -> how many values could not be used for it.
@@ -23,6 +24,7 @@ class DecisionRecord:
     at: datetime
     service: str
     hook: str
+    tenant: str | None
     hook_instance_hash: str | None
     outcome: str
     content_version: str
