@@ -25,6 +25,7 @@ def entry(**changes: object) -> DecisionRecord:
         "at": AT,
         "service": "metastatic-calcification-patient-view",
         "hook": "patient-view",
+        "tenant": "default",
         "hook_instance_hash": hashed(INSTANCE),
         "outcome": "decided",
         "content_version": "2026.11.0",
@@ -61,6 +62,7 @@ def test_a_record_is_kept_whole_and_in_utc(tmp_path: Path) -> None:
         "at": datetime(2026, 10, 12, 8, 30),  # noqa: DTZ001  SQLite keeps no zone
         "service": "metastatic-calcification-patient-view",
         "hook": "patient-view",
+        "tenant": "default",
         "hook_instance_hash": hashed(INSTANCE),
         "outcome": "decided",
         "tier": "critical",
