@@ -55,7 +55,6 @@ ROOT = {
     "cli": {"click"},
     "demo": {"msgspec"},
     "logs": {"msgspec"},
-    "pages": set(),
     "server": {"flask", "granian"},
     "settings": {"pydantic", "pydantic_settings"},
     "wsgi": set(),

@@ -77,10 +77,10 @@ def expand_mappings(directory: Path | None, server: str, out: Path | None) -> No
 )
 def knowledge(folder: Path | None) -> None:
     """Print the page of the clinical content that a reviewer signs, or write it with its companions."""
-    from cds_service.pages import pages
+    from cds_service.commands.documents import documents
     from cds_service.terminology.load import load_catalog
 
-    made = pages(content_of(None), load_catalog().knowledge.criteria)
+    made = documents(content_of(None), load_catalog().knowledge.criteria)
     if folder is None:
         click.echo(made["knowledge.md"], nl=False)
     else:

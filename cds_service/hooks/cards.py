@@ -51,14 +51,26 @@ class Coding:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An absolute link to a source; never to anything of the patient."""
+    """A link to a source, to a rule or to the page behind the card; no address holds anything of the patient.
+
+    type: "absolute", or "smart" where the EHR launches the page.
+    """
 
     label: str
     url: str
+    type: str = "absolute"
 
     def to_json(self) -> dict[str, str]:
         """Return the CDS Hooks link."""
-        return {"label": self.label, "url": self.url, "type": "absolute"}
+        return {"label": self.label, "url": self.url, "type": self.type}
+
+
+LinksOf = Callable[[Assessment], tuple[Link, ...]]
+
+
+def no_links(assessment: Assessment) -> tuple[Link, ...]:
+    """Return no links of our own: the service shows no pages."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +110,16 @@ class Card:
 
 
 def cards_for(
-    assessment: Assessment, catalog: Catalog, new_id: Callable[[], str], extension: Mapping[str, object]
+    assessment: Assessment,
+    catalog: Catalog,
+    new_id: Callable[[], str],
+    extension: Mapping[str, object],
+    links_of: LinksOf = no_links,
 ) -> tuple[Card, ...]:
     """Return the card of patient-view: one at the patient's tier, none when there is nothing to show (CL-123, CL-124).
 
     extension: the assessment under its own key, as decide.py gives it.
+    links_of: the links to pages of our own; they stand before those to sources. Asked only when there is a card.
     """
     if assessment.tier is Tier.NONE:
         return ()
@@ -117,11 +134,15 @@ def cards_for(
         source_label=label_of(sources[0]) if sources else f"calcinosis-cds rules {catalog.version}",
         source_url=address_of(sources[0]) if sources else None,
         topic=Coding(TOPIC_SYSTEM, "".join(filter(str.isalnum, headline)) or "CL", TOPICS.get(headline, TOPICS[""])),
-        links=tuple(Link(label_of(s), url) for s in sources if (url := address_of(s)))[:MOST_LINKS],
+        links=(*links_of(assessment), *_to_sources(sources))[:MOST_LINKS],
         override_reasons=tuple(Coding(OVERRIDE_SYSTEM, *reason) for reason in OVERRIDE_REASONS) if loud else (),
         extension=extension,
     )
     return (card,)
+
+
+def _to_sources(sources: Iterable[Source]) -> tuple[Link, ...]:
+    return tuple(Link(label_of(source), url) for source in sources if (url := address_of(source)))
 
 
 def detail(assessment: Assessment, catalog: Catalog, sources: Sequence[Source]) -> str:

@@ -23,7 +23,7 @@ from cds_service.fhir.gather import Fetch, gather
 from cds_service.fhir.read import read_facts
 from cds_service.fhir.record import Wanted
 from cds_service.fhir.validate import evidence_notes
-from cds_service.hooks.cards import Card, cards_for
+from cds_service.hooks.cards import Card, LinksOf, cards_for, no_links
 from cds_service.hooks.contract import DataSources, assessment_json, extension_of, references_of
 from cds_service.hooks.request import HookRequest
 from cds_service.terminology.catalog import Catalog
@@ -49,12 +49,14 @@ def decide(
     new_id: Callable[[], str],
     validate: bool = False,
     every_result: bool = False,
+    links_of: LinksOf = no_links,
 ) -> Decision:
     """Decide one call.
 
     wanted: the data of the service that was called. now: the time from which ages count.
     validate: note where the resources that the judgement rests on are no valid FHIR; slower, changes nothing else.
     every_result: have all results among the facts, for people who want to see them; slower, changes nothing else.
+    links_of: links of cards to pages of our own.
 
     Raises: MissingData when nothing could be had that tells about the patient.
     """
@@ -65,7 +67,7 @@ def decide(
     notes = facts.notes + (evidence_notes(record.raw, references_of(assessment)) if validate else ())
     judgement = assessment_json(assessment, catalog.version, catalog.digest, sources, notes)
     extension = extension_of(judgement)
-    cards = cards_for(assessment, catalog, new_id, extension)
+    cards = cards_for(assessment, catalog, new_id, extension, links_of)
     return Decision(facts=facts, assessment=assessment, cards=cards, extension=extension)
 
 

@@ -15,6 +15,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from cds_service.fhir.gather import Fetch, MissingData
+from cds_service.hooks.cards import LinksOf, no_links
 from cds_service.hooks.decide import Decision, decide, response_body
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
@@ -29,12 +30,23 @@ log = logging.getLogger(__name__)
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Call:
+    """One call in full, for the links of its cards."""
+
+    service: Service
+    request: HookRequest
+    body: bytes
+    now: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What the routes work with; app.py puts it together.
 
     admit: who calls, by the HTTP request at hand; raises HookError with 401 for a stranger.
     record: takes a DecisionRecord without waiting. fetch_for: how to read from the EHR's FHIR server, if at all.
+    links_for: which links to pages of our own a card of this call gets.
     """
 
     catalog: Catalog
@@ -47,6 +59,7 @@ class Parts:
     admit: Callable[[], Tenant]
     record: Callable[[DecisionRecord], None]
     fetch_for: Callable[[HookRequest, Tenant], Fetch | None]
+    links_for: Callable[[Call], LinksOf] = lambda call: no_links
 
 
 def blueprint(parts: Parts) -> Blueprint:
@@ -90,10 +103,12 @@ def _call(parts: Parts, service: Service) -> Response:
     visit = _Visit(service, perf_counter())
     try:
         visit.tenant = tenant = parts.admit()
-        hook_request = read_request(_body(), service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
+        body = _body()
+        hook_request = read_request(body, service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
         visit.read_at, visit.hook_instance = perf_counter(), hook_request.hook_instance
         now = hook_request.evaluation_time or parts.clock()
         fetch = parts.fetch_for(hook_request, tenant)
+        seen = Call(service=service, request=hook_request, body=body, now=now)
         decision = decide(
             hook_request,
             wanted=service.wanted,
@@ -102,10 +117,11 @@ def _call(parts: Parts, service: Service) -> Response:
             now=now,
             new_id=parts.new_id,
             validate=parts.validate,
+            links_of=parts.links_for(seen),
         )
         visit.decided_at, visit.decision = perf_counter(), decision
-        body = response_body(decision, explain=hook_request.explain and parts.explains)
-        response = Response(body, mimetype="application/json", headers=_PRIVATE)
+        answer = response_body(decision, explain=hook_request.explain and parts.explains)
+        response = Response(answer, mimetype="application/json", headers=_PRIVATE)
         visit.outcome = "decided"
         return response
     except HookError as error:

@@ -18,7 +18,7 @@ from cds_service.calcinosis.facts import (
     Mark,
     Position,
 )
-from cds_service.hooks.cards import OVERRIDE_REASONS, cards_for
+from cds_service.hooks.cards import MOST_LINKS, OVERRIDE_REASONS, Link, cards_for
 from cds_service.hooks.wording.rules import TOPICS
 from tests.hooks.assessments import (
     CATALOG,
@@ -39,6 +39,24 @@ from tests.hooks.assessments import (
 
 def test_nothing_to_show_gives_no_card() -> None:
     assert cards_for(assessment(None, Tier.NONE), CATALOG, lambda: "id", {}) == ()
+
+
+def test_links_to_pages_of_our_own_stand_before_those_to_sources() -> None:
+    own = (Link("Trend", "https://cds.example.org/app/launch", "smart"), Link("Rule", "https://cds.example.org/r"))
+    asked: list[Assessment] = []
+
+    def links_of(a: Assessment) -> tuple[Link, ...]:
+        asked.append(a)
+        return own
+
+    found = cards_for(assessment(), CATALOG, lambda: "id", {}, links_of)[0].to_json()["links"]
+    assert isinstance(found, list)
+    assert found[:2] == [link.to_json() for link in own]
+    assert found[0]["type"] == "smart"
+    assert 2 < len(found) <= MOST_LINKS
+    assert {link["type"] for link in found[1:]} == {"absolute"}
+    cards_for(assessment(None, Tier.NONE), CATALOG, lambda: "id", {}, links_of)
+    assert len(asked) == 1, "no link is made where there is no card"
 
 
 def test_a_card_has_the_fields_of_the_specification_and_no_empty_ones() -> None:

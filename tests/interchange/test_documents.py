@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cds_service import pages as page_module
 from cds_service.calcinosis import patterns
 from cds_service.calcinosis.names import CauseId
 from cds_service.cli import main
+from cds_service.commands.documents import documents, rule_texts
 from cds_service.fhir import shapes
 from cds_service.hooks.wording.advice import ADVICE
-from cds_service.hooks.wording.rules import RULES
+from cds_service.hooks.wording.rules import RULES, SEED
+from cds_service.hooks.wording.texts import OWN, clauses_of_rules, sources_of
 from cds_service.hooks.wording.unprinted import UNPRINTED
 from cds_service.interchange.dsi import MISSING, NOT_APPLICABLE
 from cds_service.interchange.manifest import limits_in, manifest_of
 from cds_service.interchange.markdown import cell, literal, table
 from cds_service.interchange.recognition import EXPOSURES, PATTERNS
 from cds_service.interchange.sources_page import uses
-from cds_service.pages import clauses_of_rules, pages, rule_texts, sources_of
 from cds_service.terminology import codes, layout
 from cds_service.terminology.content import Content
 from cds_service.terminology.load import load_catalog, read_shipped
@@ -38,7 +38,7 @@ def content() -> Content:
 
 @pytest.fixture(scope="module")
 def made(content: Content) -> dict[str, str]:
-    return pages(content, load_catalog().knowledge.criteria)
+    return documents(content, load_catalog().knowledge.criteria)
 
 
 def rows(page: str, title: str) -> list[list[str]]:
@@ -109,8 +109,8 @@ def test_no_blank_of_a_clause_is_left_open() -> None:
 
 
 def test_a_rule_without_a_publication_is_our_own_choice() -> None:
-    assert sources_of("CL-50")[0] == page_module.SEED
-    assert sources_of("CL-15") == (page_module.OWN,)
+    assert sources_of("CL-50")[0] == SEED
+    assert sources_of("CL-15") == (OWN,)
 
 
 # ---- everything that a reviewer signs --------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_content_without_snomed_ct_can_be_printed(tmp_path: Path) -> None:
     for path in (ROOT / "mappings").iterdir():
         if ".snomed." not in path.name:
             (tmp_path / path.name).write_bytes(path.read_bytes())
-    less = pages(read_shipped(tmp_path), load_catalog().knowledge.criteria)
+    less = documents(read_shipped(tmp_path), load_catalog().knowledge.criteria)
     assert rows(less["knowledge.snomed.md"], "Diagnoses") == []
 
 
@@ -195,7 +195,7 @@ def test_the_page_is_signed_for_one_version_and_digest(made: dict[str, str], con
 def test_a_new_reviewer_is_named(content: Content) -> None:
     signed = read_shipped()
     signed.texts["manifest.toml"] = signed.texts["manifest.toml"].replace("reviewers = []", 'reviewers = ["A. B., MD"]')
-    made = pages(signed, load_catalog().knowledge.criteria)
+    made = documents(signed, load_catalog().knowledge.criteria)
     assert "| reviewers | A. B., MD |" in made["knowledge.md"]
     assert json.loads(made["dsi-attributes.json"])["reviewers"] == ["A. B., MD"]
     assert "reviewers: A. B., MD." in made["dsi-attributes.md"]

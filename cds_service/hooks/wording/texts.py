@@ -1,10 +1,11 @@
-"""The generated pages of docs/: content and wording of the rules, put together.
+"""What each rule says in one clause with the limits in force, for readers of the rules: generated pages, /knowledge.
 
-Knows: the pages by name.
-Must not know: where they are written.
+Knows: all tables of wording.
+Must not know: patients; how the texts are shown.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from cds_service.calcinosis.knowledge import Criteria
 from cds_service.hooks.wording.advice import ADVICE
@@ -13,33 +14,25 @@ from cds_service.hooks.wording.findings import TYPES
 from cds_service.hooks.wording.rules import RULES, SEED
 from cds_service.hooks.wording.sections import fill
 from cds_service.hooks.wording.unprinted import UNPRINTED
-from cds_service.interchange.dsi import dsi_json, dsi_page
-from cds_service.interchange.knowledge_page import knowledge, snomed_knowledge
-from cds_service.interchange.knowledge_results import RuleText
-from cds_service.interchange.sources_page import sources_page
-from cds_service.terminology.content import Content
 
 OWN = "clinical-logic"
 
 
-def pages(content: Content, criteria: Criteria) -> dict[str, str]:
-    """Return the text of each page by its name in docs/."""
-    texts = rule_texts(criteria)
-    return {
-        "knowledge.md": knowledge(content, texts),
-        "knowledge.snomed.md": snomed_knowledge(content),
-        "sources.md": sources_page(content, {rule: sources_of(rule) for rule in (text.id for text in texts)}),
-        "dsi-attributes.json": dsi_json(content),
-        "dsi-attributes.md": dsi_page(content),
-    }
+class RuleWords(NamedTuple):
+    """A rule as it is told. sources: ids of mappings/sources.toml; basis: of advice, in words, else ""."""
+
+    id: str
+    clause: str
+    sources: tuple[str, ...]
+    basis: str
 
 
-def rule_texts(criteria: Criteria) -> tuple[RuleText, ...]:
+def rule_words(criteria: Criteria) -> tuple[RuleWords, ...]:
     """Return what each rule says, with the limits in force, in the order of the rules."""
     limits = limits_of(criteria)
     clauses = {rule: fill(words, limits, pathway="{type}") for rule, words in clauses_of_rules().items()}
     return tuple(
-        RuleText(rule, clauses[rule], f"{ADVICE[rule].basis}" if rule in ADVICE else ", ".join(sources_of(rule)))
+        RuleWords(rule, clauses[rule], sources_of(rule), ADVICE[rule].basis if rule in ADVICE else "")
         for rule in sorted(clauses, key=_place)
     )
 
