@@ -17,16 +17,19 @@ from uuid import uuid4
 from flask import Flask
 from flask_cors import CORS
 
+from cds_service.clients import Clients, read_clients
 from cds_service.fhir.gather import Fetch
 from cds_service.hooks import errors, routes
 from cds_service.hooks.decide import decide, response_body
+from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import services
-from cds_service.settings import Settings, SettingsError, is_loopback
+from cds_service.settings import Settings, SettingsError
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
 from cds_service.terminology.load import load_catalog
-from cds_service.trust.tenants import EVERYONE, Tenant
+from cds_service.trust.addresses import is_loopback
+from cds_service.trust.tenants import Tenant
 
 LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _WARM_UP = b"""{"hook": "patient-view", "hookInstance": "00000000-0000-4000-8000-000000000000",
@@ -79,8 +82,9 @@ def create_app(
     new_id: Callable[[], str] = new_uuid,
     catalog: Catalog | None = None,
     journal: Recorder | None = None,
+    admit: Callable[[], Tenant] | None = None,
 ) -> Flask:
-    """Put the service together.
+    """Put the service together. admit: who calls; by default as the settings say.
 
     Raises: ContentError when the mappings cannot be used, SettingsError when the journal's database cannot.
     """
@@ -89,15 +93,17 @@ def create_app(
     app = Flask("cds_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False  # an address fits or is unknown; a redirect would repeat the patient's data
+    clients = clients_of(settings, catalog)
     parts = routes.Parts(
         catalog=catalog,
+        catalogs=clients.catalogs,
         services=services(catalog),
         sandbox=settings.sandbox,
         explains=settings.explains,
         validate=settings.validates,
         clock=clock,
         new_id=new_id,
-        admit=lambda: EVERYONE,
+        admit=admit or admission_of(settings, clients),
         record=journal.record,
         fetch_for=fetch_of(settings),
     )
@@ -105,6 +111,7 @@ def create_app(
     errors.install(app, new_id)
     _allow_browsers(app, settings)
     app.extensions["journal"] = journal
+    app.extensions["clients"] = clients
     _warm_up(catalog, clock, validate=settings.validates)
     return app
 
@@ -127,9 +134,34 @@ def journal_of(settings: Settings) -> Recorder:
         raise SettingsError((f"CDS_DATABASE_URL: {error}",)) from None
 
 
+def clients_of(settings: Settings, catalog: Catalog) -> Clients:
+    """The clients that the settings name; what reads keys is imported only when there are any."""
+    if not settings.tenants_file:
+        return Clients(tenants=(), catalogs={})
+    from cds_service.trust.tenants_file import TenantsError
+
+    try:
+        return read_clients(Path(settings.tenants_file), catalog, sandbox=settings.sandbox)
+    except TenantsError as error:
+        raise SettingsError(tuple(f"CDS_TENANTS_FILE: {problem}" for problem in error.problems)) from None
+
+
+def admission_of(settings: Settings, clients: Clients) -> Callable[[], Tenant]:
+    """Who calls: where there are no clients to tell apart, everyone is the same one."""
+    everyone = Tenant(fhir_servers=settings.readable_servers)
+    if settings.sandbox or not clients.tenants:
+        return lambda: everyone
+    return strangers_only
+
+
+def strangers_only() -> Tenant:
+    """Until tokens are checked nobody can show to be a client."""
+    raise HookError(401, "login", "This service works for its registered clients only.")
+
+
 def fetch_of(settings: Settings) -> Callable[[HookRequest, Tenant], Fetch | None]:
     """How a call's missing data are read: from the FHIR server that it names, if that one may be read at all."""
-    if not settings.sandbox and not settings.readable_servers:
+    if not settings.sandbox and not settings.readable_servers and not settings.tenants_file:
         return lambda request, tenant: None
     from cds_service.fhir.client import FhirServer, Limits, is_allowed, new_session
 
@@ -140,7 +172,7 @@ def fetch_of(settings: Settings) -> Callable[[HookRequest, Tenant], Fetch | None
         if server is None:
             return None
         at_home = settings.sandbox and is_loopback(urlsplit(server).hostname or "")
-        if not at_home and not is_allowed(server, settings.readable_servers):
+        if not at_home and not is_allowed(server, tenant.fhir_servers):
             return None
         token = request.fhir_authorization.access_token if request.fhir_authorization else None
         return FhirServer(server, token, session, limits)

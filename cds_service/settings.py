@@ -5,12 +5,13 @@ Must not know: what the options do.
 """
 
 import difflib
-import ipaddress
 from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cds_service.trust.addresses import is_loopback
 
 PREFIX = "CDS_"
 UNAUTHENTICATED = "yes-i-understand"
@@ -54,6 +55,11 @@ class Settings(BaseSettings):
         default="",
         description="Callers are not checked yet, so the service listens on this machine only. "
         f"The value {UNAUTHENTICATED} lifts that, for a network in which only trusted clients can reach it.",
+    )
+    tenants_file: str = Field(
+        default="",
+        description="File (TOML) that names each client: issuer, keys, FHIR servers, card profile, services, limits; "
+        "form in docs/security.md. `cds-service tenants check` reads it.",
     )
     allowed_origins: str = Field(
         default="",
@@ -108,13 +114,15 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @model_validator(mode="after")
-    def _listen_at_home(self) -> Self:
+    def _fit_together(self) -> Self:
         if not is_loopback(self.host) and self.allow_unauthenticated != UNAUTHENTICATED:
             raise ValueError(
                 f"CDS_HOST: {self.host} can be reached from other machines, but callers are not checked yet. "
                 f"Listen on 127.0.0.1, or set CDS_ALLOW_UNAUTHENTICATED={UNAUTHENTICATED} "
                 "where only trusted clients can reach it"
             )
+        if self.tenants_file and self.fhir_servers:
+            raise ValueError("CDS_FHIR_SERVERS: name the servers of each client in the file of CDS_TENANTS_FILE")
         return self
 
     @property
@@ -135,7 +143,7 @@ class Settings(BaseSettings):
     @property
     def threads(self) -> int:
         """Requests that one process works on at a time."""
-        waits = bool(self.readable_servers) or self.sandbox
+        waits = bool(self.readable_servers or self.tenants_file) or self.sandbox
         return self.blocking_threads or (4 if waits else 1)
 
     @property
@@ -146,16 +154,6 @@ class Settings(BaseSettings):
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_settings(environ: Mapping[str, str], **given: object) -> Settings:

@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "fhir": ({"calcinosis", "terminology"}, {"msgspec", "fhir"}),
     "interchange": ({"calcinosis", "terminology"}, set()),
     "storage": ({"calcinosis"}, {"sqlalchemy"}),
-    "trust": (set(), set()),
+    "trust": (set(), {"pydantic"}),
     "hooks": ({"calcinosis", "terminology", "fhir", "storage", "trust"}, {"msgspec"}),
 }
 # like the root, sees all layers; nothing but the root imports it
@@ -30,6 +30,7 @@ BESIDES: dict[str, set[str]] = {
     "fhir/validate.py": {"pydantic"},  # the errors of fhir.resources
     "interchange/resources.py": {"fhir"},
     "interchange/expansion.py": {"requests"},  # asks a terminology server, never at hook time
+    "trust/jwks.py": {"jwt"},
     "hooks/routes.py": {"flask"},
     "hooks/errors.py": {"flask", "werkzeug", "fhir"},
 }
@@ -53,6 +54,7 @@ ROOT = {
     "app": {"flask", "flask_cors"},
     "assess": {"msgspec"},
     "cli": {"click"},
+    "clients": set(),
     "demo": {"msgspec"},
     "logs": {"msgspec"},
     "server": {"flask", "granian"},

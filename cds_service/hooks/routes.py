@@ -6,7 +6,7 @@ Must not know: anything clinical; how errors look (errors.py).
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -44,12 +44,14 @@ class Call:
 class Parts:
     """What the routes work with; app.py puts it together.
 
+    catalogs: the content of clients with limits of their own, by name.
     admit: who calls, by the HTTP request at hand; raises HookError with 401 for a stranger.
     record: takes a DecisionRecord without waiting. fetch_for: how to read from the EHR's FHIR server, if at all.
     links_for: which links to pages of our own a card of this call gets.
     """
 
     catalog: Catalog
+    catalogs: Mapping[str, Catalog]
     services: Sequence[Service]
     sandbox: bool
     explains: bool
@@ -84,7 +86,7 @@ def blueprint(parts: Parts) -> Blueprint:
     def call(service_id: str) -> Response:
         service = offered.get(service_id)
         if service is None:
-            raise HookError(404, "not-found", "There is no service of this id; GET /cds-services lists the services.")
+            raise _unknown_service()
         return _call(parts, service)
 
     @routes.get("/healthz")
@@ -100,9 +102,12 @@ def blueprint(parts: Parts) -> Blueprint:
 
 def _call(parts: Parts, service: Service) -> Response:
     """Answer one hook call and take a note of it, however it ends."""
-    visit = _Visit(service, perf_counter())
+    visit = _Visit(service, parts.catalog, perf_counter())
     try:
         visit.tenant = tenant = parts.admit()
+        visit.catalog = catalog = parts.catalogs.get(tenant.name, parts.catalog)
+        if not tenant.may_call(service.id):
+            raise _unknown_service()
         body = _body()
         hook_request = read_request(body, service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
         visit.read_at, visit.hook_instance = perf_counter(), hook_request.hook_instance
@@ -112,7 +117,7 @@ def _call(parts: Parts, service: Service) -> Response:
         decision = decide(
             hook_request,
             wanted=service.wanted,
-            catalog=parts.catalog,
+            catalog=catalog,
             fetch=fetch,
             now=now,
             new_id=parts.new_id,
@@ -134,6 +139,10 @@ def _call(parts: Parts, service: Service) -> Response:
         _note(parts, visit)
 
 
+def _unknown_service() -> HookError:
+    return HookError(404, "not-found", "There is no service of this id; GET /cds-services lists the services.")
+
+
 def _body() -> bytes:
     if request.mimetype != "application/json":
         raise HookError(415, "not-supported", "Content-Type does not fit; expected application/json.")
@@ -147,6 +156,7 @@ class _Visit:
     """What is known of a call at the moment; the outcome is 500 until something better is known."""
 
     service: Service
+    catalog: Catalog
     started: float
     read_at: float | None = None
     decided_at: float | None = None
@@ -169,8 +179,8 @@ def _note(parts: Parts, visit: _Visit) -> None:
         tenant=visit.tenant.name if visit.tenant else None,
         hook_instance_hash=hashed(visit.hook_instance) if visit.hook_instance else None,
         outcome=visit.outcome,
-        content_version=parts.catalog.version,
-        content_digest=parts.catalog.digest,
+        content_version=visit.catalog.version,
+        content_digest=visit.catalog.digest,
         tier=assessment.tier if assessment else None,
         headline=assessment.headline if assessment else None,
         rules=assessment.rules if assessment else (),

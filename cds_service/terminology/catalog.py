@@ -117,12 +117,14 @@ class Catalog:
     """All reviewed content, with lookups. System URIs are taken as received: OIDs, blanks, a final slash do not matter.
 
     input_groups: (key, title, inputs) of each group of inputs that is prefetched together.
+    bounds: least and greatest value of each limit that a site or one of its clients may set.
     The fields from `observations` on are the tables behind the lookups, by canonical system URI.
     """
 
     version: str
     digest: str
     knowledge: Knowledge
+    bounds: Mapping[str, tuple[Decimal, Decimal]]
     inputs: Mapping[str, Input]
     drugs: Mapping[str, Drug]
     concepts: Mapping[str, str]

@@ -178,6 +178,18 @@ def read_local_criteria(
 ) -> dict[str, Decimal | timedelta]:
     """Return the limits that a site sets itself; only allowed ones, within their bounds, in the same unit."""
     document, lines = parse_toml(text, problems, name=name)
+    return local_criteria(document, bounds, problems, name=name, lines=lines)
+
+
+def local_criteria(
+    document: Mapping[str, Any],
+    bounds: Mapping[str, tuple[Decimal, Decimal]],
+    problems: Problems,
+    *,
+    name: str,
+    lines: Mapping[str, int],
+) -> dict[str, Decimal | timedelta]:
+    """The same from a document that was parsed already; lines: those of its tables, as far as they are known."""
     values: dict[str, Decimal | timedelta] = {}
     keys = frozenset({"value", "unit", "reason"})
     for field, entry in document.items():

@@ -96,6 +96,7 @@ def _catalog(content: Content) -> Catalog:
         version=content.version,
         digest=content.digest(),
         knowledge=_knowledge(content),
+        bounds=content.bounds,
         inputs={row["input"]: _input(row) for row in content.of(layout.INPUTS)},
         drugs={row["drug"]: _drug(row) for row in content.of(layout.DRUGS)},
         concepts={row["id"]: row["name"] for row in content.of(layout.CONCEPTS)},
