@@ -7,6 +7,7 @@ content gives the same files for ever.
 import json
 import sys
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -29,10 +30,11 @@ def examples() -> list[Path]:
 
 def sandbox(name: str) -> FlaskClient:
     """Return a client of a service in sandbox mode that makes its ids from the name of an example."""
+    numbers = count()
     app = create_app(
         Settings(sandbox=True, database_url=""),
         clock=lambda: datetime(2026, 10, 12, 8, 30, tzinfo=UTC),
-        new_id=lambda: str(uuid5(NAMESPACE_URL, f"urn:calcinosis-cds:example:{name}")),
+        new_id=lambda: str(uuid5(NAMESPACE_URL, f"urn:calcinosis-cds:example:{name}{next(numbers) or ''}")),
     )
     return app.test_client()
 

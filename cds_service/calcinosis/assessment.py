@@ -192,6 +192,7 @@ class Assessment:
     headline: the rule that set the tier (for instance "CL-50"); None when there is no tier.
     advice: ids of the advice rules (CL-100 to CL-109) that apply, in order, already cleared of what CL-110 to
         CL-115 forbid.
+    tests: inputs of laboratory tests that a card may offer to order (CL-100, CL-109).
     values: the latest usable value of each other analyte that a reader wants beside the product (PTH, eGFR ...).
     documented_names: names of the documented calcifications.
     uncorrected_because: why the calcium of the product was not corrected for albumin (CL-19), None when no reason stood
@@ -221,6 +222,7 @@ class Assessment:
     rules: tuple[str, ...] = ()
     headline: str | None = None
     advice: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
     uncorrected_because: str | None = None
     protein_gap_g_dl: Decimal | None = None

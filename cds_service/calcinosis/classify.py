@@ -23,7 +23,7 @@ from cds_service.calcinosis.assessment import (
 )
 from cds_service.calcinosis.causes import Documented, Levels
 from cds_service.calcinosis.chart import Chart
-from cds_service.calcinosis.factors import advice, exposures, risk_factors
+from cds_service.calcinosis.factors import advice, exposures, missing_tests, risk_factors
 from cds_service.calcinosis.facts import Gap, GapReason, Mark, Measurement, PatientFacts
 from cds_service.calcinosis.gaps import (
     FLAGGED_INPUTS,
@@ -238,10 +238,11 @@ def _assemble(
     trend = trend_of(chart, judged)
     shown = judged.result or judged.stale
     documented_by = tuple(dict.fromkeys(ref for c in picture.calcifications for ref in c.evidence))
+    from_values = final.rule in VALUE_RULES or final.rule in ("CL-27", "CL-57")
     counsel = advice(
         chart,
         tier=tier,
-        from_values=final.rule in VALUE_RULES or final.rule in ("CL-27", "CL-57"),
+        from_values=from_values,
         flags=flags,
         calcium=picture.levels.calcium,
         phosphate=picture.levels.phosphate,
@@ -274,6 +275,14 @@ def _assemble(
         rules=_rules(chart, judged, picture, conclusion, [*rulings, final], trend, bool(factors), gaps, counsel),
         headline=None if tier is Tier.NONE else final.rule,
         advice=counsel,
+        tests=missing_tests(
+            chart,
+            tier=tier,
+            from_values=from_values,
+            unusable=picture.unusable,
+            flags=flags,
+            corrected=judged.result is not None and judged.result.product.corrected_mg2_dl2 is not None,
+        ),
         values=(*(_unpaired_values(chart, values) if shown is None else ()), *_context_values(chart)),
         uncorrected_because=None if shown is None else shown.calcium.kept_because,
         protein_gap_g_dl=None if shown is None else protein_gap(chart, shown.pair.phosphate),

@@ -41,6 +41,7 @@ ADVICE_ORDER = (
 )
 ADVICE_SHOWN = 3
 DRUG_ADVICE = frozenset({"CL-101", "CL-104", "CL-106"})
+ONE_DRAW = (Input.CALCIUM, Input.PHOSPHATE, Input.ALBUMIN)
 
 
 def exposures(chart: Chart) -> tuple[ActiveExposure, ...]:
@@ -124,3 +125,22 @@ def advice(
     pregnant = "pregnancy" in chart.population
     kept = [rule for rule in ADVICE_ORDER if applies[rule] and not (pregnant and rule in DRUG_ADVICE)]
     return tuple(kept[:ADVICE_SHOWN])
+
+
+def missing_tests(
+    chart: Chart, *, tier: Tier, from_values: bool, unusable: bool, flags: frozenset[Mark], corrected: bool
+) -> tuple[str, ...]:
+    """Return the laboratory tests that confirm the tier or lack for it (CL-100, CL-109); none in palliative care.
+
+    from_values: the tier rests on laboratory values. corrected: the calcium of the product is an adjusted or corrected
+    one, so that the correction matters. PTH and vitamin D are wanted when there is none within the context window.
+    """
+    if tier is Tier.NONE or not (from_values or unusable) or "palliative" in chart.population:
+        return ()
+    ionized = chart.latest(Input.IONIZED_CALCIUM, Input.IONIZED_CALCIUM_PH74)
+    lacks = {
+        Input.IONIZED_CALCIUM: (corrected and ionized is None) or Mark.CALCIUM_DISCORDANT in flags,
+        Input.PTH: chart.latest(Input.PTH) is None,
+        Input.VITAMIN_D_25: chart.latest(Input.VITAMIN_D_25, Input.VITAMIN_D_25_D3) is None,
+    }
+    return (*ONE_DRAW, *(name for name, wanted in lacks.items() if wanted))

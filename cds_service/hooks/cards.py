@@ -5,9 +5,10 @@ Must not know: how the assessment was reached, FHIR, HTTP. The words are in word
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds_service.calcinosis.assessment import Assessment, Tier
+from cds_service.hooks.suggestions import ANY, Suggestion
 from cds_service.hooks.wording.facts import limits_of
 from cds_service.hooks.wording.rules import LIMITS, RULES, TOPICS
 from cds_service.hooks.wording.sections import (
@@ -87,6 +88,12 @@ class Card:
     links: tuple[Link, ...]
     override_reasons: tuple[Coding, ...]
     extension: Mapping[str, object]
+    suggestions: tuple[Suggestion, ...] = ()
+
+    @property
+    def selection_behavior(self) -> str | None:
+        """How suggestions may be chosen; None without suggestions."""
+        return ANY if self.suggestions else None
 
     def to_json(self) -> dict[str, object]:
         """Return the CDS Hooks card; absent parts are left out, never null or empty."""
@@ -100,6 +107,9 @@ class Card:
             "detail": self.detail,
             "source": source,
         }
+        if self.suggestions:
+            card["suggestions"] = [suggestion.to_json() for suggestion in self.suggestions]
+            card["selectionBehavior"] = self.selection_behavior
         if self.links:
             card["links"] = [link.to_json() for link in self.links]
         if self.override_reasons:
@@ -143,6 +153,11 @@ def cards_for(
 
 def _to_sources(sources: Iterable[Source]) -> tuple[Link, ...]:
     return tuple(Link(label_of(source), url) for source in sources if (url := address_of(source)))
+
+
+def offering(cards: Iterable[Card], suggestions: tuple[Suggestion, ...]) -> tuple[Card, ...]:
+    """Return the cards with these suggestions on each."""
+    return tuple(replace(card, suggestions=(*card.suggestions, *suggestions)) for card in cards)
 
 
 def detail(assessment: Assessment, catalog: Catalog, sources: Sequence[Source]) -> str:

@@ -83,6 +83,7 @@ def assessment_json(
         },
         "headline": a.headline,
         "advice": a.advice,
+        "tests": a.tests,
         "values": [{"input": value.measurement.input, **_value(value)} for value in a.values],
         "notes": notes,
     }

@@ -23,9 +23,10 @@ from cds_service.fhir.gather import Fetch, gather
 from cds_service.fhir.read import read_facts
 from cds_service.fhir.record import Wanted
 from cds_service.fhir.validate import evidence_notes
-from cds_service.hooks.cards import Card, LinksOf, cards_for, no_links
+from cds_service.hooks.cards import Card, LinksOf, cards_for, no_links, offering
 from cds_service.hooks.contract import DataSources, assessment_json, extension_of, references_of
 from cds_service.hooks.request import HookRequest
+from cds_service.hooks.suggestions import laboratory_orders
 from cds_service.terminology.catalog import Catalog
 
 
@@ -67,7 +68,10 @@ def decide(
     notes = facts.notes + (evidence_notes(record.raw, references_of(assessment)) if validate else ())
     judgement = assessment_json(assessment, catalog.version, catalog.digest, sources, notes)
     extension = extension_of(judgement)
-    cards = cards_for(assessment, catalog, new_id, extension, links_of)
+    cards = offering(
+        cards_for(assessment, catalog, new_id, extension, links_of),
+        laboratory_orders(assessment.tests, request.patient_id, request.encounter_id, catalog, new_id),
+    )
     return Decision(facts=facts, assessment=assessment, cards=cards, extension=extension)
 
 

@@ -102,6 +102,7 @@ def test_nothing_to_tell_has_every_field_as_null_or_empty_list() -> None:
         "dataSources": {"prefetch": ["patient"], "fetched": [], "failed": []},
         "headline": None,
         "advice": [],
+        "tests": [],
         "values": [],
         "notes": ["a note"],
     }

@@ -80,6 +80,7 @@ def _seen(assessment: Assessment) -> dict[str, Any]:
         "population": list(assessment.population),
         "dialysis": assessment.setting.dialysis,
         "advice": list(assessment.advice),
+        "tests": list(assessment.tests),
         "trend": "none" if assessment.trend is None else assessment.trend.direction,
         "persistent": assessment.trend is not None and assessment.trend.persistent,
         "rules": sorted(assessment.rules),
