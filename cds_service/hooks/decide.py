@@ -8,6 +8,7 @@ Each arrow is one function of one layer; start reading here and follow the one t
   calcinosis/classify.py  the medicine
   hooks/contract.py       the judgement as JSON
   hooks/cards.py          the judgement in words for clinicians
+  hooks/profiles.py       the card in the dialect of the client
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from cds_service.fhir.record import Wanted
 from cds_service.fhir.validate import evidence_notes
 from cds_service.hooks.cards import Card, LinksOf, cards_for, no_links, offering
 from cds_service.hooks.contract import DataSources, assessment_json, extension_of, references_of
+from cds_service.hooks.profiles import GENERIC, Profile, shaped
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.suggestions import laboratory_orders
 from cds_service.terminology.catalog import Catalog
@@ -75,9 +77,12 @@ def decide(
     return Decision(facts=facts, assessment=assessment, cards=cards, extension=extension)
 
 
-def response_body(decision: Decision, *, explain: bool) -> bytes:
-    """The answer as bytes. explain: give the assessment on the response too, above all when there is no card."""
-    body: dict[str, object] = {"cards": [card.to_json() for card in decision.cards]}
+def response_body(decision: Decision, *, explain: bool, profile: Profile = GENERIC) -> bytes:
+    """The answer as bytes, its cards in the client's dialect.
+
+    explain: give the assessment on the response too, above all when there is no card.
+    """
+    body: dict[str, object] = {"cards": [shaped(card.to_json(), profile) for card in decision.cards]}
     if explain:
         body["extension"] = decision.extension
     return msgspec.json.encode(body)

@@ -1,4 +1,4 @@
-"""Cards and responses as plain text for a terminal, 80 columns wide.
+"""Cards and responses as plain text: for a terminal, 80 columns wide, and for clients that draw no Markdown.
 
 Knows: the Markdown that our own cards are written in (paragraphs, bold titles, bullets, one table).
 Must not know: how a card came about; it reads the JSON of a response only.
@@ -20,8 +20,8 @@ def card_as_text(card: Mapping[str, object]) -> str:
     """Return one card as a box of 80 columns."""
     indicator = _text(card.get("indicator")).upper() or "CARD"
     lines = [*_wrapped(_text(card.get("summary"))), ""]
-    for line in _text(card.get("detail")).split("\n"):
-        lines += _line(line)
+    for line in plain_lines(_text(card.get("detail"))):
+        lines += _wrapped(line) if line else [""]
     source = _mapping(card.get("source"))
     lines += ["", *_wrapped(f"Source: {_text(source.get('label'))}")]
     lines += _wrapped(_text(source.get("url")))
@@ -78,16 +78,18 @@ def _outcome(outcome: Mapping[str, object]) -> Iterator[str]:
         )
 
 
-def _line(line: str) -> list[str]:
-    """Return one line of Markdown as text lines; a row of a table becomes a bullet."""
-    if _RULER.fullmatch(line):
-        return []
-    if line.startswith("| "):
-        first, *others = (cell.strip() for cell in line.strip("|").split("|"))
-        return _wrapped(f"- {first}: {'; '.join(cell for cell in others if cell)}")
-    if line.startswith("**") and line.endswith("**"):
-        return [line.strip("*").upper()]
-    return _wrapped(line) if line else [""]
+def plain_lines(detail: str) -> Iterator[str]:
+    """Return the Markdown of a card as lines of text: a title in capitals, a row of a table as a bullet."""
+    for line in detail.split("\n"):
+        if _RULER.fullmatch(line):
+            continue
+        if line.startswith("| "):
+            first, *others = (cell.strip() for cell in line.strip("|").split("|"))
+            yield f"- {first}: {'; '.join(cell for cell in others if cell)}"
+        elif line.startswith("**") and line.endswith("**"):
+            yield line.strip("*").upper()
+        else:
+            yield line
 
 
 def _wrapped(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from flask import Blueprint, Response, request
 from cds_service.fhir.gather import Fetch, MissingData
 from cds_service.hooks.cards import LinksOf, no_links
 from cds_service.hooks.decide import Decision, decide, response_body
+from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Service
@@ -125,7 +126,8 @@ def _call(parts: Parts, service: Service) -> Response:
             links_of=parts.links_for(seen),
         )
         visit.decided_at, visit.decision = perf_counter(), decision
-        answer = response_body(decision, explain=hook_request.explain and parts.explains)
+        explain = hook_request.explain and parts.explains
+        answer = response_body(decision, explain=explain, profile=PROFILES[tenant.profile])
         response = Response(answer, mimetype="application/json", headers=_PRIVATE)
         visit.outcome = "decided"
         return response
