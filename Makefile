@@ -14,7 +14,7 @@ JOBS ?= 2
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check lock clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check store-check lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,6 +58,9 @@ deploy-check: $(VENV)/.deploy ## Dockerfile, compose file, wheel, and the image'
 	@$(PY) -m pytest -m deploy tests/test_deploy.py tests/test_image.py
 
 image-check: deploy-check ## the same as deploy-check
+
+store-check: $(VENV)/.dev ## the stores on SQLite and on a PostgreSQL server, with many processes, some of them killed
+	@$(PY) -m pytest -m store tests/storage
 
 lock: $(VENV)/.uv ## renew requirements.lock and deploy/build.lock
 	@VENV=$(VENV) sh deploy/lock.sh

@@ -5,6 +5,7 @@ Must not know: anything clinical.
 """
 
 import gc
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from cds_service.terminology.catalog import Catalog
 from cds_service.terminology.load import load_catalog
 from cds_service.trust.addresses import is_loopback
 from cds_service.trust.tenants import Tenant
+
+log = logging.getLogger(__name__)
 
 LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _WARM_UP = b"""{"hook": "patient-view", "hookInstance": "00000000-0000-4000-8000-000000000000",
@@ -122,16 +125,41 @@ def catalog_of(settings: Settings) -> Catalog:
 
 
 def journal_of(settings: Settings) -> Recorder:
-    """The journal that the settings name; SQLAlchemy is imported only when there is one."""
+    """The journal that the settings name; SQLAlchemy is imported only when there is one.
+
+    A database that does not answer is no reason not to start, for cards need none.
+
+    Raises: SettingsError when the URL cannot name one, or its tables lack something.
+    """
     url = settings.database_url.get_secret_value()
     if not url:
         return NoJournal()
-    from cds_service.storage.journal import Journal, UnusableDatabase
+    from cds_service.storage.engine import FAILURES, UnusableDatabase
+    from cds_service.storage.journal import Journal
+    from cds_service.storage.version import outdated
 
     try:
-        return Journal(url)
+        problem = outdated(url)
     except UnusableDatabase as error:
-        raise SettingsError((f"CDS_DATABASE_URL: {error}",)) from None
+        problem = str(error)
+    except FAILURES as error:
+        log.warning("database away at start", extra={"error": type(error).__name__})
+        problem = None
+    if problem:
+        raise SettingsError((f"CDS_DATABASE_URL: {problem}",))
+    return Journal(url)
+
+
+def can_prepare(url: str, *, sandbox: bool) -> bool:
+    """Tell whether a server that starts may make the tables itself: on SQLite, where it is new or in sandbox mode."""
+    from cds_service.storage.engine import FAILURES, UnusableDatabase, sqlite_file
+    from cds_service.storage.version import is_empty, outdated
+
+    try:
+        file = sqlite_file(url)
+        return file is not None and (is_empty(file) or (sandbox and outdated(url) is not None))
+    except (UnusableDatabase, *FAILURES):
+        return False
 
 
 def clients_of(settings: Settings, catalog: Catalog) -> Clients:

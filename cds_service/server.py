@@ -7,6 +7,7 @@ Must not know: what the service answers.
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from multiprocessing import parent_process
@@ -19,7 +20,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from cds_service import logs
-from cds_service.app import create_app, freeze
+from cds_service.app import can_prepare, create_app, freeze
 from cds_service.settings import Settings
 
 SERVICE = "metastatic-calcification-patient-view"
@@ -38,6 +39,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """
     _check_port(settings.host, settings.port)
     logs.configure(settings.log_level)
+    _prepare_database(settings)
     load = _Loader(settings)
     load("")  # in this process, before the fork: the workers share its memory, and bad content ends the start here
     say(_greeting(settings))
@@ -73,6 +75,19 @@ class _Loader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"settings": self.settings, "app": None}
+
+
+def _prepare_database(settings: Settings) -> None:
+    """Make the tables of a new SQLite file, and in sandbox mode upgrade those of an old one; leave all else to people.
+
+    It happens in a process of its own, so that this one and its workers do not carry Alembic. Where it fails, the check
+    of the tables that follows says what to do.
+    """
+    url = settings.database_url.get_secret_value()
+    if not url or not can_prepare(url, sandbox=settings.sandbox):
+        return
+    work = "import sys; from cds_service.storage.upgrade import upgrade; upgrade(sys.stdin.read())"
+    subprocess.run([sys.executable, "-c", work], input=url, text=True, stderr=subprocess.DEVNULL, check=False)  # noqa: S603  fixed words
 
 
 def shipped_examples() -> Path | None:

@@ -19,10 +19,14 @@ from cds_service import server
 from cds_service.app import create_app
 from cds_service.cli import main
 from cds_service.settings import read_settings
+from cds_service.storage.engine import engine_of
 from cds_service.storage.journal import Journal
+from cds_service.storage.schema import VERSION
+from cds_service.storage.version import version_at
 from cds_service.terminology.catalog import Catalog
 from tests.calls import PATIENT_VIEW, calcium, call, critical_call, healthy_call, phosphate
 from tests.conftest import NOW
+from tests.storage.databases import sqlite_at
 
 ROOT = Path(__file__).parents[1]
 MAPPINGS = ROOT / "mappings"
@@ -44,10 +48,9 @@ def in_fresh_python(code: str, **environ: str) -> str:
 # ---- what is imported ------------------------------------------------------------------------------------------------
 
 
-def test_the_service_starts_without_what_it_does_not_need() -> None:
-    modules = in_fresh_python(
-        "import sys, cds_service.wsgi; print(*sorted(sys.modules), sep='\\n')", CDS_DATABASE_URL="sqlite://"
-    ).splitlines()
+def test_the_service_starts_without_what_it_does_not_need(tmp_path: Path) -> None:
+    code = "import sys, cds_service.wsgi; print(*sorted(sys.modules), sep='\\n')"
+    modules = in_fresh_python(code, CDS_DATABASE_URL=sqlite_at(tmp_path / "journal.sqlite3")).splitlines()
     unwanted = {
         "alembic",
         "pint",
@@ -82,9 +85,9 @@ def test_the_help_of_the_command_line_imports_no_web_server_and_no_fhir() -> Non
 
 
 def test_a_journal_that_cannot_write_changes_no_answer(tmp_path: Path, catalog: Catalog) -> None:
-    blocker = tmp_path / "a-file"
-    blocker.write_text("")
-    settings = read_settings({}, sandbox=True, database_url=f"sqlite:///{blocker}/journal.sqlite3")
+    file = tmp_path / "journal.sqlite3"
+    file.write_text("no database, whatever the name says")
+    settings = read_settings({}, sandbox=True, database_url=f"sqlite:///{file}")
     app = create_app(settings, clock=lambda: NOW, catalog=catalog)
     answers = [app.test_client().post(PATIENT_VIEW, json=critical_call()) for _ in range(3)]
     journal = app.extensions["journal"]
@@ -96,7 +99,7 @@ def test_a_journal_that_cannot_write_changes_no_answer(tmp_path: Path, catalog: 
 
 def test_decisions_reach_the_journal_that_the_settings_name(tmp_path: Path, catalog: Catalog) -> None:
     path = tmp_path / "var" / "journal.sqlite3"
-    settings = read_settings({}, sandbox=True, database_url=f"sqlite:///{path}")
+    settings = read_settings({}, sandbox=True, database_url=sqlite_at(path))
     app = create_app(settings, clock=lambda: NOW, catalog=catalog)
     app.test_client().post(PATIENT_VIEW, json=healthy_call())
     app.extensions["journal"].close()
@@ -281,6 +284,20 @@ def test_the_real_server_answers_prints_where_it_is_and_stops_cleanly(tmp_path: 
     # both decisions were written before the end, although the process ended at once
     kept = b"".join(path.read_bytes() for path in (tmp_path / "var").iterdir())
     assert kept.count(b"metastatic-calcification-patient-view") >= 2
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_a_server_makes_the_tables_of_a_new_file_and_in_sandbox_mode_upgrades_old_ones(
+    tmp_path: Path, sandbox: bool
+) -> None:
+    settings = read_settings({}, sandbox=sandbox, database_url=f"sqlite:///{tmp_path}/var/journal.sqlite3")
+    url = settings.database_url.get_secret_value()
+    server._prepare_database(settings)
+    assert version_at(url) == VERSION
+    with engine_of(url, pooled=False).begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    server._prepare_database(settings)
+    assert version_at(url) == (VERSION if sandbox else "0001")
 
 
 def test_bodies_above_the_limit_are_refused_by_the_real_server_which_lives_on(tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ def test_the_wheel_works_from_any_folder(image_tree: Path, tmp_path: Path) -> No
     assert where.stdout.startswith(str(image_tree)), where
     told = run(service, "check-mappings", cwd=tmp_path)
     assert told.returncode == 0, told.stdout + told.stderr
+    told = run(service, "db", "upgrade", cwd=tmp_path)
+    assert (told.returncode, (tmp_path / "var" / "journal.sqlite3").exists()) == (0, True), told.stderr
     sample = next(image_tree.glob("lib/python*/site-packages/cds_service/content/examples/*/request.json"))
     told = run(service, "assess", str(sample), "--json", cwd=tmp_path)
     assert told.returncode == 0, told.stderr

@@ -21,6 +21,7 @@ from cds_service.storage.journal import Journal
 from cds_service.terminology.catalog import Catalog
 from tests.calls import CLOCK, EXPLAIN, INSTANCE, PATIENT_VIEW, bundle, calcium, call, patient, phosphate, prefetch
 from tests.conftest import NOW
+from tests.storage.databases import sqlite_at
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 SENTINEL = "zq7sentinel"
@@ -125,7 +126,7 @@ def heard() -> Iterator[Heard]:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    return Journal(f"sqlite:///{tmp_path}/journal.sqlite3")
+    return Journal(sqlite_at(tmp_path / "journal.sqlite3"))
 
 
 @pytest.fixture

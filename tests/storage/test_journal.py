@@ -1,7 +1,6 @@
 """The journal: what is kept, and that its trouble is nobody else's."""
 
 import logging
-import os
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,8 +12,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from cds_service.logs import JsonLines
-from cds_service.storage.journal import Journal, UnusableDatabase, decision
+from cds_service.storage.journal import Journal
 from cds_service.storage.records import DecisionRecord, hashed
+from cds_service.storage.schema import decision
+from cds_service.storage.upgrade import upgrade
+from tests.storage.databases import Server, sqlite_at
 
 AT = datetime(2026, 10, 12, 10, 30, tzinfo=timezone(timedelta(hours=2)))
 INSTANCE = "7d4c0cf2-6f2b-4a0e-9a53-0c7b9f3c9a10"
@@ -51,8 +53,7 @@ def rows(url: str) -> list[sa.RowMapping]:
         engine.dispose()
 
 
-def test_a_record_is_kept_whole_and_in_utc(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/deep/journal.sqlite3"
+def test_a_record_is_kept_whole_and_in_utc(url: str) -> None:
     journal = Journal(url)
     journal.record(entry())
     journal.close()
@@ -84,7 +85,7 @@ def test_the_columns_are_the_fields_of_the_record() -> None:
 
 def test_the_hook_instance_is_kept_as_a_hash_only(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
-    journal = Journal(f"sqlite:///{path}")
+    journal = Journal(sqlite_at(path))
     journal.record(entry())
     journal.close()
     assert hashed(INSTANCE).encode() in path.read_bytes()
@@ -92,8 +93,7 @@ def test_the_hook_instance_is_kept_as_a_hash_only(tmp_path: Path) -> None:
     assert hashed(INSTANCE.upper()) == hashed(INSTANCE)
 
 
-def test_records_of_many_threads_all_arrive(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/journal.sqlite3"
+def test_records_of_many_threads_all_arrive(url: str) -> None:
     journal = Journal(url)
     threads = [threading.Thread(target=lambda: [journal.record(entry()) for _ in range(300)]) for _ in range(8)]
     for thread in threads:
@@ -105,8 +105,7 @@ def test_records_of_many_threads_all_arrive(tmp_path: Path) -> None:
     assert (journal.failures, journal.dropped) == (0, 0)
 
 
-def test_two_journals_share_one_file(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/journal.sqlite3"
+def test_two_journals_share_one_file(url: str) -> None:
     pair = Journal(url), Journal(url)
     for _ in range(50):
         for journal in pair:
@@ -117,9 +116,9 @@ def test_two_journals_share_one_file(tmp_path: Path) -> None:
     assert len(rows(url)) == 100
 
 
-def test_the_thread_starts_with_the_first_record_not_before(tmp_path: Path) -> None:
+def test_the_thread_starts_with_the_first_record_not_before(url: str) -> None:
     before = threading.active_count()
-    journal = Journal(f"sqlite:///{tmp_path}/journal.sqlite3")
+    journal = Journal(url)
     assert threading.active_count() == before
     journal.record(entry())
     assert threading.active_count() == before + 1
@@ -152,25 +151,20 @@ def test_a_full_queue_drops_the_record_and_counts_it(tmp_path: Path) -> None:
     assert (journal.dropped, journal.failures) == (1, 0)
 
 
-def test_writing_goes_on_after_a_failure(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/journal.sqlite3"
-    first = Journal(url)
-    first.record(entry())
-    first.close()
+def test_writing_goes_on_after_a_failure(tmp_path: Path, url: str) -> None:
     with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
         connection.execute("ALTER TABLE decision RENAME TO elsewhere")
     connection.close()
-    second = Journal(url)
-    second._ready = True  # the table was there when the process began
-    second.record(entry())
-    second._write_waiting()
-    assert (second.failures, second.dropped) == (1, 1)
+    journal = Journal(url)
+    journal.record(entry())
+    journal._write_waiting()
+    assert (journal.failures, journal.dropped) == (1, 1)
     with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
         connection.execute("ALTER TABLE elsewhere RENAME TO decision")
     connection.close()
-    second.record(entry(at=datetime(2026, 1, 1, tzinfo=UTC)))
-    second.close()
-    assert len(rows(url)) == 2
+    journal.record(entry(at=datetime(2026, 1, 1, tzinfo=UTC)))
+    journal.close()
+    assert len(rows(url)) == 1
 
 
 def test_the_table_suits_postgresql() -> None:
@@ -179,34 +173,10 @@ def test_the_table_suits_postgresql() -> None:
     assert "at TIMESTAMP WITH TIME ZONE NOT NULL" in statement
 
 
-def test_a_postgresql_address_means_psycopg_3_or_the_extra_that_brings_it() -> None:
-    try:
-        import psycopg  # noqa: F401
-    except ModuleNotFoundError:
-        with pytest.raises(UnusableDatabase, match="needs the extra postgres"):
-            Journal("postgresql://cds:secret@127.0.0.1:1/cds")
-    else:
-        journal = Journal("postgresql://cds:secret@127.0.0.1:1/cds")
-        assert journal._engine.url.drivername == "postgresql+psycopg"
-        journal.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [
-        ("secret nonsense", "is no database URL such as sqlite:///var/journal.sqlite3"),
-        ("mysql://cds:secret@db/cds", "names another database than SQLite or PostgreSQL"),
-    ],
-)
-def test_a_database_that_cannot_hold_the_journal_is_told_without_its_address(url: str, told: str) -> None:
-    with pytest.raises(UnusableDatabase) as caught:
-        Journal(url)
-    assert str(caught.value) == told
-
-
-@pytest.mark.skipif("TEST_POSTGRESQL_URL" not in os.environ, reason="TEST_POSTGRESQL_URL names no database to write to")
-def test_postgresql_keeps_a_record_with_its_zone_from_two_writers_that_start_together() -> None:
-    url = os.environ["TEST_POSTGRESQL_URL"]
+@pytest.mark.store
+def test_postgresql_keeps_a_record_with_its_zone_from_two_writers_that_start_together(server: Server) -> None:
+    url = server.new_database()
+    upgrade(url)
     pair = Journal(url), Journal(url)
     for journal in pair:
         for _ in range(20):
@@ -214,5 +184,6 @@ def test_postgresql_keeps_a_record_with_its_zone_from_two_writers_that_start_tog
     for journal in pair:
         journal.close()
         assert (journal.failures, journal.dropped) == (0, 0)
-    (*_, row) = rows(url.replace("postgresql://", "postgresql+psycopg://"))
+    (*_, row) = kept = rows(url)
+    assert len(kept) == 40
     assert (row["at"], row["rules"], row["gaps"]) == (AT, ["CL-30", "CL-50"], {"missing": 2})
