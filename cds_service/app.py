@@ -18,11 +18,10 @@ from uuid import uuid4
 from flask import Flask
 from flask_cors import CORS
 
-from cds_service.clients import Clients, read_clients
+from cds_service.clients import Clients, read_clients, tokens_of
 from cds_service.fhir.gather import Fetch
 from cds_service.hooks import errors, routes
 from cds_service.hooks.decide import decide, response_body
-from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import services
 from cds_service.settings import Settings, SettingsError
@@ -106,7 +105,8 @@ def create_app(
         validate=settings.validates,
         clock=clock,
         new_id=new_id,
-        admit=admit or admission_of(settings, clients),
+        admit=admit or admission_of(settings, clients, clock),
+        guards_discovery=settings.discovery_token,
         record=journal.record,
         fetch_for=fetch_of(settings),
     )
@@ -165,26 +165,28 @@ def can_prepare(url: str, *, sandbox: bool) -> bool:
 def clients_of(settings: Settings, catalog: Catalog) -> Clients:
     """The clients that the settings name; what reads keys is imported only when there are any."""
     if not settings.tenants_file:
-        return Clients(tenants=(), catalogs={})
+        return Clients(catalogs={})
     from cds_service.trust.tenants_file import TenantsError
 
     try:
-        return read_clients(Path(settings.tenants_file), catalog, sandbox=settings.sandbox)
+        return read_clients(Path(settings.tenants_file), catalog, settings)
     except TenantsError as error:
         raise SettingsError(tuple(f"CDS_TENANTS_FILE: {problem}" for problem in error.problems)) from None
 
 
-def admission_of(settings: Settings, clients: Clients) -> Callable[[], Tenant]:
-    """Who calls: where there are no clients to tell apart, everyone is the same one."""
+def admission_of(settings: Settings, clients: Clients, clock: Callable[[], datetime]) -> Callable[[], Tenant]:
+    """Who calls. Where there are no clients to tell apart, everyone is the same one; the start has warned of that."""
     everyone = Tenant(fhir_servers=settings.readable_servers)
-    if settings.sandbox or not clients.tenants:
+    if not clients.tenants:
         return lambda: everyone
-    return strangers_only
+    from cds_service.hooks.admission import admission
+    from cds_service.trust.replay import OwnMemory
 
-
-def strangers_only() -> Tenant:
-    """Until tokens are checked nobody can show to be a client."""
-    raise HookError(401, "login", "This service works for its registered clients only.")
+    return admission(
+        tokens_of(settings, clients.tenants, memory=OwnMemory(), clock=clock),
+        certificate_header=settings.client_certificate_header,
+        without_token=everyone if settings.sandbox else None,
+    )
 
 
 def fetch_of(settings: Settings) -> Callable[[HookRequest, Tenant], Fetch | None]:

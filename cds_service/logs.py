@@ -15,6 +15,8 @@ ROOT = "cds_service"
 _STDERR = 2
 ALLOWED = {
     "service",
+    "tenant",
+    "reason",
     "hook_instance_hash",
     "outcome",
     "status",

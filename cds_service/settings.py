@@ -7,6 +7,7 @@ Must not know: what the options do.
 import difflib
 from collections.abc import Mapping
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,6 +16,7 @@ from cds_service.trust.addresses import is_loopback
 
 PREFIX = "CDS_"
 UNAUTHENTICATED = "yes-i-understand"
+ALGORITHMS = frozenset({"ES256", "ES384", "RS256", "RS384"})
 
 
 class SettingsError(Exception):
@@ -53,13 +55,47 @@ class Settings(BaseSettings):
     )
     allow_unauthenticated: str = Field(
         default="",
-        description="Callers are not checked yet, so the service listens on this machine only. "
-        f"The value {UNAUTHENTICATED} lifts that, for a network in which only trusted clients can reach it.",
+        description="Without CDS_TENANTS_FILE, and in sandbox mode, callers are not checked, so the service listens on "
+        f"this machine only. The value {UNAUTHENTICATED} lifts that, for a network in which only trusted clients can "
+        "reach it.",
     )
     tenants_file: str = Field(
         default="",
         description="File (TOML) that names each client: issuer, keys, FHIR servers, card profile, services, limits; "
         "form in docs/security.md. `cds-service tenants check` reads it.",
+    )
+    token_algorithms: str = Field(
+        default="ES384,RS384",
+        description="Algorithms of the tokens that are accepted, separated by commas; ES256 and RS256 may be added.",
+    )
+    token_skew_s: float = Field(
+        default=60, ge=0, le=300, description="How far the clock of a client may differ from ours, in seconds."
+    )
+    discovery_token: bool = Field(
+        default=False,
+        description="Ask for a token on the discovery address too, and list what is switched on for its client.",
+    )
+    client_certificate_header: str = Field(
+        default="",
+        pattern="^([A-Za-z][A-Za-z0-9-]*)?$",
+        description="Header in which a proxy that checks client certificates (mutual TLS) gives the fingerprint or the "
+        "subject of the certificate; the proxy must remove it from what callers send. "
+        "Clients with `certificates` in the tenants file need one of these beside the token.",
+    )
+    ca_bundle: str = Field(
+        default="",
+        description="File (PEM) of the authorities that are trusted when the service calls FHIR servers and key "
+        "addresses. Default: those that come with the package certifi.",
+    )
+    https_proxy: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+)?$",
+        description="Proxy for the calls that the service makes itself, for instance http://proxy.example.org:3128.",
+    )
+    no_proxy: str = Field(
+        default="",
+        description="Hosts that are reached without the proxy, separated by commas; "
+        "hospital.example includes what ends in .hospital.example.",
     )
     allowed_origins: str = Field(
         default="",
@@ -114,16 +150,44 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if not is_loopback(self.host) and self.allow_unauthenticated != UNAUTHENTICATED:
-            raise ValueError(
-                f"CDS_HOST: {self.host} can be reached from other machines, but callers are not checked yet. "
-                f"Listen on 127.0.0.1, or set CDS_ALLOW_UNAUTHENTICATED={UNAUTHENTICATED} "
-                "where only trusted clients can reach it"
-            )
+    def _listen_at_home(self) -> Self:
+        if not self.checks_callers and self.allow_unauthenticated != UNAUTHENTICATED:
+            where = None if is_loopback(self.host) else f"CDS_HOST: {self.host}"
+            public = urlsplit(self.public_url).hostname or ""
+            where = where or (f"CDS_PUBLIC_URL: {public}" if public and not is_loopback(public) else None)
+            if where:
+                raise ValueError(
+                    f"{where} can be reached from other machines, but callers are not checked. Name the clients in "
+                    f"CDS_TENANTS_FILE (without sandbox mode), listen on 127.0.0.1, or set "
+                    f"CDS_ALLOW_UNAUTHENTICATED={UNAUTHENTICATED} where only trusted clients can reach it"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_tokens(self) -> Self:
         if self.tenants_file and self.fhir_servers:
             raise ValueError("CDS_FHIR_SERVERS: name the servers of each client in the file of CDS_TENANTS_FILE")
+        if self.tenants_file and not self.public_url:
+            raise ValueError("CDS_PUBLIC_URL: is needed with CDS_TENANTS_FILE; the audience of tokens is built from it")
+        strange = sorted(set(self.algorithms) - ALGORITHMS)
+        if strange or not self.algorithms:
+            raise ValueError(f"CDS_TOKEN_ALGORITHMS: takes {', '.join(sorted(ALGORITHMS))} only")
         return self
+
+    @property
+    def checks_callers(self) -> bool:
+        """Whether a caller has to prove to be a client."""
+        return bool(self.tenants_file) and not self.sandbox
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The accepted algorithms of tokens, one by one."""
+        return _listed(self.token_algorithms)
+
+    @property
+    def direct_hosts(self) -> tuple[str, ...]:
+        """The hosts that are reached without the proxy, one by one."""
+        return _listed(self.no_proxy)
 
     @property
     def explains(self) -> bool:

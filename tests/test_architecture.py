@@ -19,7 +19,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "fhir": ({"calcinosis", "terminology"}, {"msgspec", "fhir"}),
     "interchange": ({"calcinosis", "terminology"}, set()),
     "storage": ({"calcinosis"}, {"sqlalchemy"}),
-    "trust": (set(), {"pydantic"}),
+    "outgoing": (set(), {"requests", "urllib3"}),
+    "trust": ({"outgoing"}, {"pydantic"}),
     "hooks": ({"calcinosis", "terminology", "fhir", "storage", "trust"}, {"msgspec"}),
 }
 # like the root, sees all layers; nothing but the root imports it
@@ -32,6 +33,9 @@ BESIDES: dict[str, set[str]] = {
     "interchange/resources.py": {"fhir"},
     "interchange/expansion.py": {"requests"},  # asks a terminology server, never at hook time
     "trust/jwks.py": {"jwt"},
+    "trust/key_fetch.py": {"requests", "urllib3"},
+    "trust/tokens.py": {"jwt"},
+    "hooks/admission.py": {"flask"},
     "hooks/routes.py": {"flask"},
     "hooks/errors.py": {"flask", "werkzeug", "fhir"},
 }

@@ -51,10 +51,39 @@ def test_all_problems_are_told_at_once_with_their_names() -> None:
 def test_an_address_that_others_can_reach_needs_consent(host: str) -> None:
     (problem,) = problems({"CDS_HOST": host, "CDS_SANDBOX": "true"})
     assert problem == (
-        f"CDS_HOST: {host} can be reached from other machines, but callers are not checked yet. Listen on 127.0.0.1, "
-        "or set CDS_ALLOW_UNAUTHENTICATED=yes-i-understand where only trusted clients can reach it"
+        f"CDS_HOST: {host} can be reached from other machines, but callers are not checked. Name the clients in "
+        "CDS_TENANTS_FILE (without sandbox mode), listen on 127.0.0.1, or set "
+        "CDS_ALLOW_UNAUTHENTICATED=yes-i-understand where only trusted clients can reach it"
     )
     assert read_settings({"CDS_HOST": host, "CDS_ALLOW_UNAUTHENTICATED": "yes-i-understand"}).host == host
+    assert read_settings({"CDS_HOST": host, "CDS_TENANTS_FILE": "t", "CDS_PUBLIC_URL": "https://x.org"}).host == host
+
+
+def test_a_public_address_needs_consent_too() -> None:
+    (problem,) = problems({"CDS_PUBLIC_URL": "https://cds.example.org/base"})
+    assert problem.startswith("CDS_PUBLIC_URL: cds.example.org can be reached from other machines")
+    consent = {"CDS_ALLOW_UNAUTHENTICATED": "yes-i-understand"}
+    assert read_settings({"CDS_PUBLIC_URL": "https://cds.example.org"} | consent).public_url
+    assert read_settings({"CDS_PUBLIC_URL": "http://127.0.0.1:8000"}).public_url
+
+
+def test_sandbox_mode_checks_nobody_although_there_are_clients() -> None:
+    clients = {"CDS_TENANTS_FILE": "t", "CDS_PUBLIC_URL": "https://cds.example.org"}
+    assert read_settings(clients).checks_callers
+    (problem,) = problems(clients | {"CDS_SANDBOX": "true"})
+    assert "callers are not checked" in problem
+
+
+def test_clients_need_the_address_that_they_call() -> None:
+    assert problems({"CDS_TENANTS_FILE": "t"}) == (
+        "CDS_PUBLIC_URL: is needed with CDS_TENANTS_FILE; the audience of tokens is built from it",
+    )
+
+
+@pytest.mark.parametrize("algorithms", ["none", "HS256", "ES384,HS384", "EdDSA", ""])
+def test_algorithms_that_anyone_could_use_are_refused(algorithms: str) -> None:
+    (problem,) = problems({"CDS_TOKEN_ALGORITHMS": algorithms})
+    assert problem == "CDS_TOKEN_ALGORITHMS: takes ES256, ES384, RS256, RS384 only"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])

@@ -30,7 +30,7 @@ def check(file: Path | None) -> None:
     if file is None and not settings.tenants_file:
         stop("Name a FILE, or set CDS_TENANTS_FILE.")
     try:
-        clients = read_clients(file or Path(settings.tenants_file), catalog_of(settings), sandbox=settings.sandbox)
+        clients = read_clients(file or Path(settings.tenants_file), catalog_of(settings), settings)
     except TenantsError as error:
         stop("\n".join([*error.problems, f"{len(error.problems)} problem(s); the file cannot be used."]))
     except ContentError as error:

@@ -30,7 +30,9 @@ def operation_outcome(code: str, diagnostics: str, expression: tuple[str, ...] =
 
 def answer(error: HookError) -> Response:
     """The error as a response."""
-    return _response(error.status, operation_outcome(error.code, error.diagnostics, error.expression))
+    response = _response(error.status, operation_outcome(error.code, error.diagnostics, error.expression))
+    response.headers.update(error.headers)
+    return response
 
 
 def missing_data(error: MissingData) -> HookError:

@@ -6,6 +6,7 @@ Must not know: which members a request has; no text of a body is ever repeated.
 
 import codecs
 import re
+from collections.abc import Mapping
 
 _MSGSPEC_TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`(?: - at `\$\.(?P<place>[^`]+)`)?")
 _MSGSPEC_RANGE = re.compile(r"(?P<problem>[^`]+) - at `\$\.(?P<place>[^`]+)`")
@@ -23,14 +24,25 @@ _UTF8_SLICE = 1 << 20
 
 
 class HookError(Exception):
-    """A request that cannot be answered. status: HTTP; code: FHIR issue type; expression: the places in the request."""
+    """A request that cannot be answered.
 
-    def __init__(self, status: int, code: str, diagnostics: str, expression: tuple[str, ...] = ()) -> None:
+    status: HTTP; code: FHIR issue type; expression: the places in the request; headers: of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        diagnostics: str,
+        expression: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(diagnostics)
         self.status = status
         self.code = code
         self.diagnostics = diagnostics
         self.expression = expression
+        self.headers = dict(headers or {})
 
 
 def check_utf8(body: bytes) -> None:

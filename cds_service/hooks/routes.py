@@ -47,6 +47,7 @@ class Parts:
 
     catalogs: the content of clients with limits of their own, by name.
     admit: who calls, by the HTTP request at hand; raises HookError with 401 for a stranger.
+    guards_discovery: whether discovery too is for clients only.
     record: takes a DecisionRecord without waiting. fetch_for: how to read from the EHR's FHIR server, if at all.
     links_for: which links to pages of our own a card of this call gets.
     """
@@ -60,6 +61,7 @@ class Parts:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     admit: Callable[[], Tenant]
+    guards_discovery: bool
     record: Callable[[DecisionRecord], None]
     fetch_for: Callable[[HookRequest, Tenant], Fetch | None]
     links_for: Callable[[Call], LinksOf] = lambda call: no_links
@@ -69,7 +71,7 @@ def blueprint(parts: Parts) -> Blueprint:
     """All routes over the given parts."""
     routes = Blueprint("hooks", __name__)
     offered = {service.id: service for service in parts.services}
-    discovery = msgspec.json.encode({"services": [service.discovery(parts.catalog) for service in parts.services]})
+    discovery = _discovery(parts, parts.services)
     content = {"version": parts.catalog.version, "digest": parts.catalog.digest}
     ready = msgspec.json.encode({"status": "ready", "content": content})
     start = _start_page(parts.services)
@@ -81,7 +83,13 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @routes.get("/cds-services")
     def list_services() -> Response:
-        return Response(discovery, mimetype="application/json")
+        if not parts.guards_discovery:
+            return Response(discovery, mimetype="application/json")
+        tenant = parts.admit()
+        return Response(
+            _discovery(parts, [service for service in parts.services if tenant.may_call(service.id)]),
+            mimetype="application/json",
+        )
 
     @routes.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
@@ -139,6 +147,10 @@ def _call(parts: Parts, service: Service) -> Response:
         raise
     finally:
         _note(parts, visit)
+
+
+def _discovery(parts: Parts, services: Sequence[Service]) -> bytes:
+    return msgspec.json.encode({"services": [service.discovery(parts.catalog) for service in services]})
 
 
 def _unknown_service() -> HookError:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from cds_service.trust.addresses import is_loopback
-from cds_service.trust.jwks import SANDBOX_ISSUER, key_problem
+from cds_service.trust.jwks import SANDBOX_ISSUER, BadKey, key_of
 from cds_service.trust.tenants import Jwk, Network, Tenant
 
 _CLIENT: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -38,12 +38,14 @@ class Offer:
     """What a client can be given.
 
     sandbox: whether the public key of the CDS Hooks sandbox, whose private half anyone can have, may be a client's.
+    reads_certificates: whether a proxy tells of client certificates.
     limit_problems: what is wrong with the clinical limits of a client (name, limits), each as key: text.
     """
 
     profiles: Collection[str]
     services: Collection[str]
     sandbox: bool
+    reads_certificates: bool
     limit_problems: Callable[[str, Mapping[str, Any]], Sequence[str]]
 
 
@@ -88,6 +90,12 @@ def _server(text: str, info: ValidationInfo) -> str:
     return text
 
 
+def _certificate(text: str, info: ValidationInfo) -> str:
+    if not _offer(info).reads_certificates:
+        raise ValueError("CDS_CLIENT_CERTIFICATE_HEADER does not say where a proxy puts the certificate of a client")
+    return text
+
+
 def _profile(text: str, info: ValidationInfo) -> str:
     return _one_of(text, _offer(info).profiles)
 
@@ -118,6 +126,7 @@ class _Entry(BaseModel):
     jwks_file: _Text | None = None
     jwks: dict[str, Any] | None = None
     audiences: list[_Text] = []
+    certificates: list[Annotated[_Text, AfterValidator(_certificate)]] = []
     fhir_servers: list[_Server] = []
     fhir_networks: list[Annotated[str, AfterValidator(_network)]] = []
     profile: Annotated[str, AfterValidator(_profile)] = "generic"
@@ -195,6 +204,7 @@ class _Reader:
             services=None if entry.services is None else frozenset(entry.services),
             issuers=tuple(entry.issuers),
             audiences=tuple(entry.audiences),
+            certificates=tuple(entry.certificates),
             key_addresses=tuple(entry.jwks_urls),
             keys=self._keys(key, entry),
             fhir_servers=tuple(entry.fhir_servers),
@@ -233,9 +243,10 @@ class _Reader:
             self.say(key, 'is no JSON Web Key Set: {"keys": [...]} with at least one key')
             return ()
         for number, jwk in enumerate(keys):
-            problem = key_problem(jwk, sandbox=self.offer.sandbox)
-            if problem:
-                self.say(f"{key}.keys.{number}", problem)
+            try:
+                key_of(jwk, sandbox=self.offer.sandbox)
+            except BadKey as problem:
+                self.say(f"{key}.keys.{number}", str(problem))
         return tuple(keys)
 
 

@@ -2,12 +2,16 @@
 
 import base64
 import json
+import uuid
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from tests.conftest import NOW
 
 # the key of the public CDS Hooks sandbox as its page gives it out
 SANDBOX_KEY = {
@@ -50,3 +54,41 @@ def b64(data: bytes | str) -> str:
     """Base64 as in a JWT."""
     raw = data.encode() if isinstance(data, str) else data
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+ISSUER = "https://ehr.example.org/fhir"
+BASE = "https://cds.example.org"
+KEYS_AT = "https://ehr.example.org/jwks.json"
+_ALGORITHM = {"secp384r1": "ES384", "secp256r1": "ES256", "secp521r1": "ES512"}
+
+
+def claims(path: str, now: datetime = NOW, **changes: object) -> dict[str, object]:
+    """What a client says of a call; ... takes a claim away."""
+    said = {
+        "iss": ISSUER,
+        "aud": BASE + path,
+        "iat": int(now.timestamp()),
+        "exp": int(now.timestamp()) + 300,
+        "jti": str(uuid.uuid4()),
+    } | changes
+    return {name: value for name, value in said.items() if value is not ...}
+
+
+def signed(said: dict[str, object], key: PrivateKeyTypes | None = None, header: dict[str, object] | None = None) -> str:
+    """A token as a client makes it: the algorithm of the key, kid k1; header changes the rest."""
+    signer = key or ec_key()
+    algorithm = _ALGORITHM[signer.curve.name] if isinstance(signer, ec.EllipticCurvePrivateKey) else "RS384"
+    head = {"alg": algorithm, "typ": "JWT", "kid": "k1"} | (header or {})
+    text = f"{b64(json.dumps(head))}.{b64(json.dumps(said))}"
+    return f"{text}.{b64(signature(text, signer, str(algorithm)))}"
+
+
+def signature(text: str, key: PrivateKeyTypes, algorithm: str) -> bytes:
+    """The signature of header and claims."""
+    kinds = jwt.algorithms.get_default_algorithms()
+    return bytes(kinds[algorithm].sign(text.encode(), key))
+
+
+def bearer(path: str, **changes: object) -> dict[str, str]:
+    """The header of a good call, with other claims."""
+    return {"Authorization": f"Bearer {signed(claims(path, **changes))}"}  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from cds_service.trust.tenants import Tenant
 from cds_service.trust.tenants_file import TenantsError
 from tests.calls import ASSESSMENT, EXPLAIN, PATIENT_VIEW, critical_call, healthy_call
 from tests.conftest import NOW, Notes, counting_ids
-from tests.trust.keys import SANDBOX_KEY, ec_key, key_set, public, rsa_key
+from tests.trust.keys import BASE, SANDBOX_KEY, ec_key, key_set, public, rsa_key
 
 SERVICE = "metastatic-calcification-patient-view"
 MINIMAL = """
@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 def read(file: Path, text: str, catalog: Catalog, *, sandbox: bool = False) -> Clients:
     file.write_text(text, encoding="utf-8")
-    return read_clients(file, catalog, sandbox=sandbox)
+    return read_clients(file, catalog, read_settings({}, sandbox=sandbox))
 
 
 def problems(file: Path, text: str, catalog: Catalog, *, sandbox: bool = False) -> tuple[str, ...]:
@@ -160,13 +160,13 @@ def test_an_issuer_leads_to_one_client(file: Path, catalog: Catalog) -> None:
 def test_what_is_no_list_of_clients_is_refused(file: Path, catalog: Catalog, content: bytes, told: str) -> None:
     file.write_bytes(content)
     with pytest.raises(TenantsError) as refused:
-        read_clients(file, catalog, sandbox=False)
+        read_clients(file, catalog, read_settings({}))
     assert refused.value.problems[0].startswith(told)
 
 
 def test_a_file_that_is_not_there_is_told(file: Path, catalog: Catalog) -> None:
     with pytest.raises(TenantsError) as refused:
-        read_clients(file, catalog, sandbox=False)
+        read_clients(file, catalog, read_settings({}))
     assert refused.value.problems[0] == "tenants.toml: file: cannot be read: No such file or directory"
 
 
@@ -263,7 +263,7 @@ def test_the_public_sandbox_is_a_client_in_sandbox_mode_only(file: Path, catalog
 def test_a_bad_file_stops_the_start_with_all_problems(file: Path, catalog: Catalog) -> None:
     file.write_text(MINIMAL + "profile = 'x'\nmode = 'y'\n")
     with pytest.raises(SettingsError) as refused:
-        create_app(read_settings({}, database_url="", tenants_file=str(file)), catalog=catalog)
+        create_app(read_settings({}, database_url="", tenants_file=str(file), public_url=BASE), catalog=catalog)
     assert [problem.split(": ")[:3] for problem in refused.value.problems] == [
         ["CDS_TENANTS_FILE", "tenants.toml", "clients.general.profile"],
         ["CDS_TENANTS_FILE", "tenants.toml", "clients.general.mode"],
@@ -272,7 +272,7 @@ def test_a_bad_file_stops_the_start_with_all_problems(file: Path, catalog: Catal
 
 def test_servers_are_named_in_one_place_only() -> None:
     with pytest.raises(SettingsError) as refused:
-        read_settings({"CDS_TENANTS_FILE": "tenants.toml", "CDS_FHIR_SERVERS": "https://fhir.example.org"})
+        read_settings({"CDS_TENANTS_FILE": "t", "CDS_PUBLIC_URL": BASE, "CDS_FHIR_SERVERS": "https://fhir.example.org"})
     assert refused.value.problems == (
         "CDS_FHIR_SERVERS: name the servers of each client in the file of CDS_TENANTS_FILE",
     )
@@ -291,7 +291,7 @@ def test_a_service_that_is_off_for_a_client_is_unknown_to_it(catalog: Catalog, n
 def test_a_client_is_judged_by_its_own_limits(file: Path, catalog: Catalog, notes: Notes) -> None:
     limit = 'correction_mg_dl_per_g_dl = { value = "1.0", unit = "mg/dL per g/dL", reason = "our regression" }\n'
     file.write_text(f"{MINIMAL}[clients.general.criteria]\n{limit}")
-    settings = read_settings({}, database_url="", tenants_file=str(file), explain=True)
+    settings = read_settings({}, database_url="", tenants_file=str(file), public_url=BASE, explain=True)
     app = create_app(
         settings,
         clock=lambda: NOW,
@@ -310,6 +310,13 @@ def test_a_client_is_judged_by_its_own_limits(file: Path, catalog: Catalog, note
     assert notes.entries[0].content_digest == own.digest
 
 
+def test_a_certificate_needs_the_header_that_tells_of_it(file: Path, catalog: Catalog) -> None:
+    (problem,) = problems(file, MINIMAL + 'certificates = ["ab:cd"]', catalog)
+    assert problem.startswith(
+        "tenants.toml: clients.general.certificates.0: CDS_CLIENT_CERTIFICATE_HEADER does not say"
+    )
+
+
 # ---- the command
 
 
@@ -320,7 +327,7 @@ def test_tenants_check_prints_each_client(runner: CliRunner, file: Path) -> None
         0,
         "general: epic, silent, issuers https://ehr.example.org/fhir\n1 client(s); the file can be used.\n",
     )
-    named = runner.invoke(main, ["tenants", "check"], env={"CDS_TENANTS_FILE": str(file)})
+    named = runner.invoke(main, ["tenants", "check"], env={"CDS_TENANTS_FILE": str(file), "CDS_PUBLIC_URL": BASE})
     assert named.output == result.output
 
 
