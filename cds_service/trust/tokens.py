@@ -9,7 +9,6 @@ Source: CDS Hooks 2.0, "Trusting CDS Clients"; RFC 7515, RFC 7519, RFC 8725.
 import base64
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -199,8 +198,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _instant(seconds: Any, name: str) -> datetime:
-    usable = isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
     try:
-        return datetime.fromtimestamp(seconds if usable else math.inf, UTC)
-    except (OverflowError, ValueError, OSError):
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise ValueError
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):  # no number, NaN, beyond the calendar
         raise Refused(f"{name} is no time") from None

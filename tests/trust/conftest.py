@@ -1,6 +1,6 @@
 """A service with one client, whose keys are in its file, and the ways to call it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from cds_service.app import create_app
 from cds_service.settings import read_settings
 from cds_service.terminology.catalog import Catalog
 from tests.conftest import NOW, Notes, counting_ids
+from tests.trust.key_server import KeyServer
 from tests.trust.keys import BASE, ISSUER, ec_key, key_set, public, rsa_key
 
 Guarded = Callable[..., FlaskClient]
@@ -35,3 +36,11 @@ def guarded(tmp_path: Path, catalog: Catalog, notes: Notes) -> Guarded:
 @pytest.fixture
 def service(guarded: Guarded) -> FlaskClient:
     return guarded()
+
+
+@pytest.fixture
+def keys() -> Iterator[KeyServer]:
+    served = KeyServer()
+    yield served
+    served.server.shutdown()
+    served.server.server_close()

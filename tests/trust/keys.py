@@ -70,6 +70,7 @@ def claims(path: str, now: datetime = NOW, **changes: object) -> dict[str, objec
         "iat": int(now.timestamp()),
         "exp": int(now.timestamp()) + 300,
         "jti": str(uuid.uuid4()),
+        "sub": "zq7stranger",
     } | changes
     return {name: value for name, value in said.items() if value is not ...}
 
