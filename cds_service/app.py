@@ -10,15 +10,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from flask import Flask
 from flask_cors import CORS
 
-from cds_service.clients import Clients, read_clients, tokens_of
+from cds_service.clients import Clients, read_clients, tokens_of, way_of
 from cds_service.fhir.gather import Fetch
 from cds_service.hooks import errors, routes
 from cds_service.hooks.decide import decide, response_body
@@ -28,8 +29,11 @@ from cds_service.settings import Settings, SettingsError
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
 from cds_service.terminology.load import load_catalog
-from cds_service.trust.addresses import is_loopback
-from cds_service.trust.tenants import Tenant
+from cds_service.trust.addresses import is_loopback, reachable, this_machine
+from cds_service.trust.tenants import Network, Tenant
+
+if TYPE_CHECKING:
+    from cds_service.outgoing.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +180,7 @@ def clients_of(settings: Settings, catalog: Catalog) -> Clients:
 
 def admission_of(settings: Settings, clients: Clients, clock: Callable[[], datetime]) -> Callable[[], Tenant]:
     """Who calls. Where there are no clients to tell apart, everyone is the same one; the start has warned of that."""
-    everyone = Tenant(fhir_servers=settings.readable_servers)
+    everyone = Tenant(fhir_servers=settings.readable_servers, fhir_networks=settings.readable_networks)
     if not clients.tenants:
         return lambda: everyone
     from cds_service.hooks.admission import admission
@@ -193,19 +197,26 @@ def fetch_of(settings: Settings) -> Callable[[HookRequest, Tenant], Fetch | None
     """How a call's missing data are read: from the FHIR server that it names, if that one may be read at all."""
     if not settings.sandbox and not settings.readable_servers and not settings.tenants_file:
         return lambda request, tenant: None
-    from cds_service.fhir.client import FhirServer, Limits, is_allowed, new_session
+    from cds_service.fhir.client import FhirServer, Limits, is_allowed
+    from cds_service.outgoing.session import new_session
 
-    session, limits = new_session(), Limits(total_s=settings.fhir_timeout_s)
+    way, limits = way_of(settings), Limits(total_s=settings.fhir_timeout_s)
+    at_home = new_session(may_connect=this_machine)
+
+    @cache  # a session is the connections to the servers of one client
+    def session_of(servers: tuple[str, ...], networks: tuple[Network, ...]) -> "Session":
+        return new_session(way, may_connect=reachable(servers, networks))
 
     def fetch_for(request: HookRequest, tenant: Tenant) -> Fetch | None:
         server = request.fhir_server
         if server is None:
             return None
-        at_home = settings.sandbox and is_loopback(urlsplit(server).hostname or "")
-        if not at_home and not is_allowed(server, tenant.fhir_servers):
-            return None
         token = request.fhir_authorization.access_token if request.fhir_authorization else None
-        return FhirServer(server, token, session, limits)
+        if is_allowed(server, tenant.fhir_servers):
+            return FhirServer(server, token, session_of(tenant.fhir_servers, tenant.fhir_networks), limits)
+        if settings.sandbox and is_loopback(urlsplit(server).hostname or ""):
+            return FhirServer(server, token, at_home, limits)
+        return None
 
     return fetch_for
 

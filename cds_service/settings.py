@@ -6,13 +6,16 @@ Must not know: what the options do.
 
 import difflib
 from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cds_service.trust.addresses import is_loopback
+from cds_service.trust.tenants import Network
 
 PREFIX = "CDS_"
 UNAUTHENTICATED = "yes-i-understand"
@@ -130,6 +133,11 @@ class Settings(BaseSettings):
         "commas. A call that names another gets 412 where data lack. "
         "In sandbox mode servers of this machine may always be read.",
     )
+    fhir_networks: str = Field(
+        default="",
+        description="Networks of the inner house in which FHIR servers may lie, separated by commas, for instance "
+        "10.20.0.0/16. A listed server whose name leads to another address that is not public is not asked.",
+    )
     fhir_timeout_s: float = Field(
         default=8, gt=0, le=60, description="Longest time for all reads of one call from a FHIR server, in seconds."
     )
@@ -163,10 +171,28 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @field_validator("fhir_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for each in _listed(text):
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError(f"{each} is no network such as 10.20.0.0/16") from None
+        return text
+
+    @field_validator("ca_bundle")
+    @classmethod
+    def _is_there(cls, text: str) -> str:
+        if text and not Path(text).is_file():
+            raise ValueError("there is no such file")
+        return text
+
     @model_validator(mode="after")
     def _check_tokens(self) -> Self:
-        if self.tenants_file and self.fhir_servers:
-            raise ValueError("CDS_FHIR_SERVERS: name the servers of each client in the file of CDS_TENANTS_FILE")
+        for name in ("fhir_servers", "fhir_networks"):
+            if self.tenants_file and getattr(self, name):
+                raise ValueError(f"CDS_{name.upper()}: name those of each client in the file of CDS_TENANTS_FILE")
         if self.tenants_file and not self.public_url:
             raise ValueError("CDS_PUBLIC_URL: is needed with CDS_TENANTS_FILE; the audience of tokens is built from it")
         strange = sorted(set(self.algorithms) - ALGORITHMS)
@@ -203,6 +229,11 @@ class Settings(BaseSettings):
     def readable_servers(self) -> tuple[str, ...]:
         """The base addresses of the FHIR servers that may be read, one by one."""
         return _listed(self.fhir_servers)
+
+    @property
+    def readable_networks(self) -> tuple[Network, ...]:
+        """The networks in which FHIR servers may lie, one by one."""
+        return tuple(ip_network(text) for text in _listed(self.fhir_networks))
 
     @property
     def threads(self) -> int:

@@ -25,6 +25,7 @@ from urllib3.util.connection import create_connection
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 Address = IPv4Address | IPv6Address
+Session = requests.Session
 MayConnect = Callable[[Address], bool]
 
 
@@ -56,12 +57,12 @@ def anywhere(address: Address) -> bool:
 
 def new_session(
     way: Way = DIRECT, *, may_connect: MayConnect = anywhere, connections: int = 16, verify: bool | None = None
-) -> requests.Session:
+) -> Session:
     """A session for many calls. may_connect: asked before each new connection that is not made by the proxy.
 
     Without trust_env no .netrc can replace a token. verify: False is for tests only.
     """
-    session = requests.Session()
+    session = Session()
     session.trust_env = False
     session.verify = (way.ca_bundle or True) if verify is None else verify
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

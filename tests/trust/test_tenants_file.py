@@ -273,9 +273,7 @@ def test_a_bad_file_stops_the_start_with_all_problems(file: Path, catalog: Catal
 def test_servers_are_named_in_one_place_only() -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({"CDS_TENANTS_FILE": "t", "CDS_PUBLIC_URL": BASE, "CDS_FHIR_SERVERS": "https://fhir.example.org"})
-    assert refused.value.problems == (
-        "CDS_FHIR_SERVERS: name the servers of each client in the file of CDS_TENANTS_FILE",
-    )
+    assert refused.value.problems == ("CDS_FHIR_SERVERS: name those of each client in the file of CDS_TENANTS_FILE",)
 
 
 def test_a_service_that_is_off_for_a_client_is_unknown_to_it(catalog: Catalog, notes: Notes) -> None:
