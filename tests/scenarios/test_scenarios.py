@@ -16,6 +16,7 @@ from cds_service.calcinosis.classify import classify
 from cds_service.calcinosis.facts import Gap, GapReason, Mark
 from cds_service.terminology.catalog import Catalog
 from tests.facts import NOW, SHORT, Builder, taken
+from tests.scenarios.signed import lines_of, signed
 
 FOLDER = Path(__file__).parent
 CASES = [
@@ -97,9 +98,22 @@ def _same(key: str, want: Any, seen: Any) -> bool:
     return bool(want == seen)
 
 
+def assess(case: dict[str, Any], catalog: Catalog) -> Assessment:
+    """Judge the patient of a scenario."""
+    return classify(_facts(case, catalog), catalog.knowledge, NOW)
+
+
+@pytest.fixture(scope="module")
+def signed_lines() -> dict[str, list[str]]:
+    return signed()
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_scenario(case: dict[str, Any], catalog: Catalog) -> None:
-    seen = _seen(classify(_facts(case, catalog), catalog.knowledge, NOW))
+def test_scenario(
+    case: dict[str, Any], catalog: Catalog, signed_lines: dict[str, list[str]], request: pytest.FixtureRequest
+) -> None:
+    assessment = assess(case, catalog)
+    seen = _seen(assessment)
     differing = {
         key: {"want": want, "seen": seen[key]}
         for key, want in case["expect"].items()
@@ -107,3 +121,9 @@ def test_scenario(case: dict[str, Any], catalog: Catalog) -> None:
     }
     assert not differing, case["name"]
     assert case["source"] in catalog.sources
+    title = request.node.callspec.id
+    assert lines_of(assessment) == signed_lines.get(title), "python -m tests.scenarios.signed, then read the diff"
+
+
+def test_every_signed_assessment_has_its_scenario(signed_lines: dict[str, list[str]]) -> None:
+    assert list(signed_lines) == [str(case.id) for case in CASES]
