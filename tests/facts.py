@@ -150,9 +150,11 @@ class Builder:
             ended=None if ended is None else taken(ended),
         )
 
-    def event(self, kind: str, *, ago: str = "1 d", lasted: str = "4 h") -> Event:
-        """A procedure that started so long ago and lasted so long."""
-        start = taken(ago)
+    def event(self, kind: str, *, ago: str = "1 d", lasted: str = "4 h", day_only: bool = False) -> Event:
+        """A procedure that started so long ago and lasted so long; day_only: the record has its date alone."""
+        start = taken(ago, day_only=day_only)
+        if day_only:
+            return Event(kind=kind, name=kind, reference=f"Procedure/p{next(self._ids)}", started=start)
         end = start.at + span(lasted)
         return Event(
             kind=kind,
