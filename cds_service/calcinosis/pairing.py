@@ -149,7 +149,7 @@ def shifted_between(chart: Chart, one: Taken, other: Taken) -> tuple[str, ...]:
     found += [
         e.reference
         for e in chart.facts.exposures
-        if e.group in (Group.IV_CALCIUM, Group.PHOSPHATE_SALT) and _within(e.started, e.started, first, last)
+        if e.group in (Group.IV_CALCIUM, Group.PHOSPHATE_SALT) and _within(e.started, None, first, last)
     ]
     return tuple(found)
 
