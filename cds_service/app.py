@@ -19,6 +19,7 @@ from uuid import uuid4
 from flask import Flask
 from flask_cors import CORS
 
+from cds_service import observers
 from cds_service.clients import Clients, read_clients, tokens_of, way_of
 from cds_service.fhir.gather import Fetch
 from cds_service.hooks import errors, routes
@@ -96,6 +97,7 @@ def create_app(
     """
     catalog = catalog or catalog_of(settings)
     journal = journal or journal_of(settings)
+    noted = observers.observers_of(settings, journal, journal.record, (catalog.version, catalog.digest))
     app = Flask("cds_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False  # an address fits or is unknown; a redirect would repeat the patient's data
@@ -111,11 +113,13 @@ def create_app(
         new_id=new_id,
         admit=admit or admission_of(settings, clients, clock),
         guards_discovery=settings.discovery_token,
-        record=journal.record,
-        fetch_for=fetch_of(settings),
+        record=noted.record,
+        audit=noted.audit,
+        fetch_for=noted.counting(fetch_of(settings)),
     )
     app.register_blueprint(routes.blueprint(parts))
     errors.install(app, new_id)
+    observers.install(app, noted, settings)
     _allow_browsers(app, settings)
     app.extensions["journal"] = journal
     app.extensions["clients"] = clients

@@ -1,6 +1,7 @@
 """Log lines as JSON, with a list of what may stand in them.
 
-Knows: the allowed fields. Whatever else a record carries is left out: a slip elsewhere cannot put a patient in a log.
+Knows: the allowed fields, and the trace of the call at hand. Whatever else a record carries is left out: a slip
+elsewhere cannot put a patient in a log.
 Must not know: where the lines go.
 """
 
@@ -10,6 +11,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
+
+from cds_service.observe import traceparent
 
 ROOT = "cds_service"
 _STDERR = 2
@@ -70,6 +73,9 @@ def line_of(record: logging.LogRecord) -> bytes:
     }
     if ours:
         line.update((name, value) for name, value in carried.items() if name in ALLOWED)
+        trace = traceparent.current.get()
+        if trace is not None:
+            line["trace_id"] = trace.trace_id
     return msgspec.json.encode(line)
 
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,15 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     _check_port(settings.host, settings.port)
     logs.configure(settings.log_level)
     _prepare_database(settings)
+    with ExitStack() as stack:
+        if settings.counts:
+            from cds_service.observe import shared
+
+            stack.enter_context(shared.folder())
+        _serve(settings, say)
+
+
+def _serve(settings: Settings, say: Callable[[str], None]) -> None:
     load = _Loader(settings)
     load("")  # in this process, before the fork: the workers share its memory, and bad content ends the start here
     say(_greeting(settings))

@@ -141,6 +141,22 @@ class Settings(BaseSettings):
     fhir_timeout_s: float = Field(
         default=8, gt=0, le=60, description="Longest time for all reads of one call from a FHIR server, in seconds."
     )
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="What a reader of /metrics must show (Authorization: Bearer ...). Empty: there is no such address, "
+        "but in sandbox mode everyone may read it.",
+    )
+    otel_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Base address of an OpenTelemetry collector (OTLP over HTTP), for instance "
+        "http://127.0.0.1:4318; needs the extra otel. Empty: no traces.",
+    )
+    audit_file: str = Field(
+        default="",
+        description="File to which one FHIR AuditEvent a call is appended, with user and patient; on a local disk. "
+        "Empty: no audit log.",
+    )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged."
     )
@@ -224,6 +240,11 @@ class Settings(BaseSettings):
     def validates(self) -> bool:
         """Whether the evidence is validated on the side."""
         return self.sandbox if self.validate_evidence is None else self.validate_evidence
+
+    @property
+    def counts(self) -> bool:
+        """Whether numbers are kept for /metrics."""
+        return self.sandbox or bool(self.metrics_token.get_secret_value())
 
     @property
     def readable_servers(self) -> tuple[str, ...]:

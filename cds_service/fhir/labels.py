@@ -20,6 +20,8 @@ _NO_MARKS: Final[frozenset[Mark]] = frozenset()
 _TELLING = re.compile(r"\s*(?:calcium|phosph)", re.IGNORECASE)
 # Look-alikes that say nothing against a usable code beside them: the panel around it, an older or a less exact code.
 _NEUTRAL: Final = frozenset({"panel", "deprecated", "unspecified specimen", "not verified"})
+# how a note for the maintainers of the tables ends
+NOT_MAPPED: Final = "is not mapped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +102,4 @@ def _unmapped(concept: shapes.CodeableConcept, codings: list[shapes.Coding]) -> 
     if not codings:
         return f"a result labelled '{label}' has no code"
     known = "; ".join(f"code {coding.code} of {coding.system or 'no system'}"[:120] for coding in codings[:3])
-    return f"a result labelled '{label}' with {known} is not mapped"
+    return f"a result labelled '{label}' with {known} {NOT_MAPPED}"

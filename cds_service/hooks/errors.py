@@ -6,7 +6,8 @@ Must not know: patients; neither an answer nor a log line repeats a value of the
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 from flask import Flask, Response
@@ -16,6 +17,8 @@ from cds_service.fhir.gather import MissingData
 from cds_service.hooks.refusal import HookError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _HTTP_ISSUES = {404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
 
@@ -51,11 +54,7 @@ def install(app: Flask, new_id: Callable[[], str]) -> None:
 
     def failed(error: Exception) -> Response:
         incident = new_id()
-        # the trace without the message: messages of libraries quote what they choked on
-        places = [
-            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
-        ]
-        log.error("failure", extra={"incident": incident, "error": type(error).__name__, "trace": places})
+        log.error("failure", extra={"incident": incident, "error": type(error).__name__, "trace": _places(error)})
         return _response(
             500,
             operation_outcome(
@@ -67,6 +66,24 @@ def install(app: Flask, new_id: Callable[[], str]) -> None:
     app.register_error_handler(MissingData, lambda error: answer(missing_data(error)))
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(Exception, failed)
+
+
+def each_alone(takers: Sequence[Callable[[T], None]]) -> Callable[[T], None]:
+    """Give a note of a call to all takers; one that fails touches neither the others nor the call."""
+
+    def give(note: T) -> None:
+        for take in takers:
+            try:
+                take(note)
+            except Exception as error:
+                log.error("note lost", extra={"error": type(error).__name__, "trace": _places(error)})
+
+    return give
+
+
+def _places(error: Exception) -> list[str]:
+    """The trace without the message: messages of libraries quote what they choked on."""
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
 
 
 def _http_failure(error: HTTPException) -> Response:

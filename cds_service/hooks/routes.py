@@ -15,13 +15,14 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from cds_service.fhir.gather import Fetch, MissingData
+from cds_service.fhir.labels import NOT_MAPPED
 from cds_service.hooks.cards import LinksOf, no_links
 from cds_service.hooks.decide import Decision, decide, response_body
 from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Service
-from cds_service.storage.records import DecisionRecord, hashed
+from cds_service.storage.records import UNMAPPED, AuditRecord, DecisionRecord, hashed
 from cds_service.terminology.catalog import Catalog
 from cds_service.trust.tenants import Tenant
 
@@ -48,7 +49,8 @@ class Parts:
     catalogs: the content of clients with limits of their own, by name.
     admit: who calls, by the HTTP request at hand; raises HookError with 401 for a stranger.
     guards_discovery: whether discovery too is for clients only.
-    record: takes a DecisionRecord without waiting. fetch_for: how to read from the EHR's FHIR server, if at all.
+    record: takes a DecisionRecord without waiting. audit: takes each call with its patient.
+    fetch_for: how to read from the EHR's FHIR server, if at all.
     links_for: which links to pages of our own a card of this call gets.
     """
 
@@ -63,6 +65,7 @@ class Parts:
     admit: Callable[[], Tenant]
     guards_discovery: bool
     record: Callable[[DecisionRecord], None]
+    audit: Callable[[AuditRecord], None]
     fetch_for: Callable[[HookRequest, Tenant], Fetch | None]
     links_for: Callable[[Call], LinksOf] = lambda call: no_links
 
@@ -119,7 +122,7 @@ def _call(parts: Parts, service: Service) -> Response:
             raise _unknown_service()
         body = _body()
         hook_request = read_request(body, service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
-        visit.read_at, visit.hook_instance = perf_counter(), hook_request.hook_instance
+        visit.read_at, visit.request = perf_counter(), hook_request
         now = hook_request.evaluation_time or parts.clock()
         fetch = parts.fetch_for(hook_request, tenant)
         seen = Call(service=service, request=hook_request, body=body, now=now)
@@ -175,7 +178,7 @@ class _Visit:
     read_at: float | None = None
     decided_at: float | None = None
     tenant: Tenant | None = None
-    hook_instance: str | None = None
+    request: HookRequest | None = None
     decision: Decision | None = None
     outcome: str = "500"
 
@@ -185,13 +188,13 @@ def _note(parts: Parts, visit: _Visit) -> None:
     ended = perf_counter()
     read_at = visit.read_at or ended
     decided_at = visit.decided_at or ended
-    assessment = visit.decision.assessment if visit.decision else None
+    asked, assessment = visit.request, visit.decision.assessment if visit.decision else None
     entry = DecisionRecord(
         at=parts.clock(),
         service=visit.service.id,
         hook=visit.service.hook,
         tenant=visit.tenant.name if visit.tenant else None,
-        hook_instance_hash=hashed(visit.hook_instance) if visit.hook_instance else None,
+        hook_instance_hash=hashed(asked.hook_instance) if asked else None,
         outcome=visit.outcome,
         content_version=visit.catalog.version,
         content_digest=visit.catalog.digest,
@@ -199,13 +202,22 @@ def _note(parts: Parts, visit: _Visit) -> None:
         headline=assessment.headline if assessment else None,
         rules=assessment.rules if assessment else (),
         cards=len(visit.decision.cards) if visit.decision else 0,
-        gaps=dict(Counter(gap.reason.value for gap in assessment.gaps)) if assessment else {},
+        gaps=_gaps(visit.decision) if visit.decision else {},
         read_ms=_ms(read_at - visit.started),
         decide_ms=_ms(decided_at - read_at),
         answer_ms=_ms(ended - decided_at),
     )
     parts.record(entry)
+    patient = f"Patient/{asked.patient_id}" if asked else None
+    parts.audit(AuditRecord(entry=entry, user=asked.user_id if asked else None, patient=patient))
     log.info("hook call", extra=entry.as_log())
+
+
+def _gaps(decision: Decision) -> dict[str, int]:
+    """How many values could not be used, by reason, and how many codes are not mapped."""
+    gaps = Counter(gap.reason.value for gap in decision.assessment.gaps)
+    gaps[UNMAPPED] = sum(note.endswith(NOT_MAPPED) for note in decision.facts.notes)
+    return dict(+gaps)
 
 
 def _ms(seconds: float) -> float:

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
+# beside the reasons of gaps: codes of calcium or phosphate, by their names, that no table maps
+UNMAPPED = "unmapped"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecord:
@@ -17,7 +20,7 @@ class DecisionRecord:
     tenant: the client's name in the settings; None when the call was refused before it was known.
     hook_instance_hash: see hashed(); None when the call was refused before it was read.
     outcome: "decided", or the HTTP status of the refusal.
-    gaps: reason -> how many values could not be used for it.
+    gaps: reason -> how many values could not be used for it; UNMAPPED -> how many codes.
     read_ms, decide_ms, answer_ms: the time for reading the request, for deciding, for the rest.
     """
 
@@ -54,3 +57,15 @@ _LOGGED = tuple(name for name in _FIELDS if name not in {"at", "hook", "rules", 
 def hashed(hook_instance: str) -> str:
     """A stand-in for the hook instance: two records of one call can be matched, the EHR's number is not kept."""
     return hashlib.sha256(hook_instance.lower().encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class AuditRecord:
+    """A call and whom it was about, for the audit log alone. It has no repr, because it identifies persons.
+
+    user, patient: references such as Practitioner/p1; None when the call was refused before it was read.
+    """
+
+    entry: DecisionRecord
+    user: str | None
+    patient: str | None
