@@ -6,5 +6,5 @@ uv() {
 	"$VENV/bin/python" -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' "$@"
 }
-uv pyproject.toml --extra postgres --output-file requirements.lock
+uv pyproject.toml --extra postgres --extra otel --output-file requirements.lock
 echo 'hatchling>=1.25' | uv - --output-file deploy/build.lock

@@ -31,7 +31,8 @@ def locked() -> dict[str, str]:
 
 def test_the_lock_satisfies_every_dependency_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["postgres"]]
+    extras = project["optional-dependencies"]
+    wanted = [Requirement(text) for text in project["dependencies"] + extras["postgres"] + extras["otel"]]
     pins = locked()
     for each in wanted:
         name = canonicalize_name(each.name)
