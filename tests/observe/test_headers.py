@@ -41,6 +41,8 @@ def test_our_own_mistake_carries_the_headers_too(client: FlaskClient, monkeypatc
 
 
 def test_browsers_are_held_to_tls_where_clients_come_by_tls(catalog: Catalog) -> None:
-    settings = read_settings({}, database_url="", public_url="https://cds.example.org")
+    settings = read_settings(
+        {}, database_url="", public_url="https://cds.example.org", allow_unauthenticated="yes-i-understand"
+    )
     answer = create_app(settings, catalog=catalog).test_client().get("/cds-services")
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
