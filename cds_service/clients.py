@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.services import services
 from cds_service.settings import Settings
 from cds_service.terminology.catalog import Catalog
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from cds_service.outgoing.session import Way
     from cds_service.trust.replay import Memory
     from cds_service.trust.tokens import Tokens
-
-PROFILES = ("generic", "epic", "oracle", "athena", "sandbox", "cds-hooks-1.0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

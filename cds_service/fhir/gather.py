@@ -161,11 +161,10 @@ def _told(query: Query, wanted: Mapping[str, Wanted]) -> str:
 def _lacking(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[Wanted]) -> Iterator[Wanted]:
     """The wanted queries that have no answer in hand.
 
-    A key of the site's own choosing, or another query for the same kind, may answer too; but a query for one group of
-    Observations does not stand for the other groups.
+    A key of the site's own choosing may answer too; but no query of ours stands for another one of ours, not even of
+    the same kind: a group of Observations for the other groups, MedicationStatements for MedicationRequests.
     """
     own_keys = {each.key for each in wanted}
-    answered = {kind for answer in answers if answer.state is not _FAILED for kind in answer.told()}
     by_the_site = {
         kind
         for answer in answers
@@ -177,7 +176,7 @@ def _lacking(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[
         if each.kind is _ENCOUNTER and not record.encounter_id:
             continue
         lacks = empty_handed.get(each.key)
-        if lacks or (lacks is None and each.kind not in (by_the_site if each.inputs else answered)):
+        if lacks or (lacks is None and each.kind not in by_the_site):
             yield each
 
 
@@ -196,7 +195,7 @@ def _settle(record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[W
                 record.unread.add(kind)
         elif any(answer.failure or answer.next_page for answer in about):
             record.unread.add(kind)
-    missing += _lost_groups(record, answers, wanted)
+    missing += _lost_queries(record, answers, wanted)
     for answer in answers:
         reason = answer.failure or (_MORE if answer.next_page else None)
         if reason:
@@ -219,10 +218,14 @@ def _missing(kind: Kind, about: Sequence[Answer], wanted: Sequence[Wanted]) -> l
     return [(key, _NOT_SENT) for key in keys]
 
 
-def _lost_groups(
+def _lost_queries(
     record: PatientRecord, answers: Sequence[Answer], wanted: Sequence[Wanted]
 ) -> Iterator[tuple[str, str]]:
-    """Groups of Observations without an answer: the required ones; the inputs of the others become unread."""
+    """Groups of Observations without an answer: the required ones; the inputs of the others become unread.
+
+    Of other kinds the first query counts: who is not asked for statements, but for orders of medicines, was asked.
+    """
+    first = {each.kind: each for each in reversed(wanted)}
     for each in _lacking(record, answers, wanted):
         if each.inputs:
             failure = next((answer.failure for answer in answers if answer.key == each.key), None)
@@ -230,3 +233,5 @@ def _lost_groups(
                 yield each.key, failure or _NOT_SENT
             else:
                 record.unread |= each.inputs
+        elif first[each.kind] is each and POLICY[each.kind] is not Need.REQUIRED:
+            record.unread.add(each.kind)

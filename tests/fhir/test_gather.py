@@ -262,6 +262,24 @@ def test_what_came_is_not_read_again_and_what_lacks_is() -> None:
     assert got.fetched == ["Condition?patient={{context.patientId}}"]
 
 
+WITH_STATEMENTS = (*GROUPS, Wanted.of("statements", "MedicationStatement?patient={{context.patientId}}"))
+
+
+def test_statements_do_not_stand_for_orders_of_medicines() -> None:
+    sent = grouped(medications=..., statements=bundle())
+    assert record(sent, wanted=WITH_STATEMENTS).unread == {"medications"}
+    server = Reads({"MedicationRequest?patient=x1": [bundle()]})
+    assert record(sent, wanted=WITH_STATEMENTS, fetch=server).unread == set()
+    assert server.asked == ["MedicationRequest?patient=x1"]
+
+
+def test_a_client_that_sends_orders_of_medicines_need_not_send_statements() -> None:
+    assert record(grouped(), wanted=WITH_STATEMENTS).unread == set()
+    server = Reads({"MedicationStatement?patient=x1": [bundle()]})
+    assert record(grouped(), wanted=WITH_STATEMENTS, fetch=server).unread == set()
+    assert server.asked == ["MedicationStatement?patient=x1"]
+
+
 def test_a_failed_prefetch_is_read_anew() -> None:
     server = Reads({"Observation?patient=x1&code=p": [bundle(observation("phosphate", "5 mg/dL"))]})
     got = record(grouped(**{"observations-phosphate": outcome()}), wanted=GROUPS, fetch=server)
