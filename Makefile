@@ -14,11 +14,11 @@ JOBS ?= 2
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check store-check lock clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check store-check e2e lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.dev ## make the virtual environment with all development tools
 
@@ -62,6 +62,9 @@ image-check: deploy-check ## the same as deploy-check
 store-check: $(VENV)/.dev ## the stores on SQLite and on a PostgreSQL server, with many processes, some of them killed
 	@$(PY) -m pytest -m store tests/storage
 
+e2e: $(VENV)/.e2e ## open every page in a browser (Debian: apt-get install chromium)
+	@$(PY) -m pytest -m e2e tests/e2e
+
 lock: $(VENV)/.uv ## renew requirements.lock and deploy/build.lock
 	@VENV=$(VENV) sh deploy/lock.sh
 
@@ -71,7 +74,8 @@ clean: ## remove what the targets made (not the journal in var/)
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------
 
-# .run: what serving needs (fast); .dev: the test tools on top; .deploy: the container checks on top; .uv: the locker.
+# .run: what serving needs (fast); .dev: the test tools on top; .deploy: the container checks on top;
+# .e2e: the browser's driver on top; .uv: the locker.
 # Every step takes the stamps away first and sets them last.
 $(VENV)/.run: pyproject.toml
 	@$(FRESH_VENV)
@@ -86,6 +90,11 @@ $(VENV)/.dev: $(VENV)/.run
 $(VENV)/.deploy: $(VENV)/.dev
 	@rm -f $(VENV)/.run
 	@$(INSTALL) -e '.[dev,deploy]'
+	@touch $(VENV)/.run $(VENV)/.dev $@
+
+$(VENV)/.e2e: $(VENV)/.dev
+	@rm -f $(VENV)/.run
+	@$(INSTALL) -e '.[dev,e2e]'
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
 $(VENV)/.uv: | $(VENV)/.run
@@ -104,7 +113,7 @@ endef
 define FRESH_VENV
 set -e; \
 fits() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
-if [ -f $(VENV)/.run ] && fits $(PY); then rm -f $(VENV)/.run $(VENV)/.dev $(VENV)/.deploy; exit 0; fi; \
+if [ -f $(VENV)/.run ] && fits $(PY); then rm -f $(VENV)/.run $(VENV)/.dev $(VENV)/.deploy $(VENV)/.e2e; exit 0; fi; \
 found=; for each in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do if fits "$$each"; then found=$$each; break; fi; done; \
 if [ -z "$$found" ]; then \
 	echo "calcinosis-cds needs Python 3.11 or newer. Found here:" >&2; \

@@ -117,6 +117,10 @@ def create_app(
         audit=noted.audit,
         fetch_for=noted.counting(fetch_of(settings)),
     )
+    if settings.shows_pages:
+        from cds_service.page_parts import with_pages  # imported here, so that a service without pages does not pay
+
+        parts = with_pages(app, settings, parts)
     app.register_blueprint(routes.blueprint(parts))
     errors.install(app, new_id)
     observers.install(app, noted, settings)

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cds_service.hooks.plain import response_as_text
-from cds_service.server import free_port, shipped_examples
+from cds_service.pages.samples import shipped_examples
+from cds_service.server import free_port
 
 START_SECONDS = 30
 

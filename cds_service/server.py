@@ -22,6 +22,7 @@ from granian.server import Server
 
 from cds_service import logs
 from cds_service.app import can_prepare, create_app, freeze
+from cds_service.pages.samples import shipped_examples
 from cds_service.settings import Settings
 
 SERVICE = "metastatic-calcification-patient-view"
@@ -100,15 +101,6 @@ def _prepare_database(settings: Settings) -> None:
     subprocess.run([sys.executable, "-c", work], input=url, text=True, stderr=subprocess.DEVNULL, check=False)  # noqa: S603  fixed words
 
 
-def shipped_examples() -> Path | None:
-    """The sample requests: beside the code in a checkout, inside the package in an installation."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "content" / "examples", package.parent / "examples"):
-        if folder.is_dir():
-            return folder
-    return None
-
-
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nobody listens on at the moment."""
     with socket.socket() as probe:
@@ -132,6 +124,10 @@ def _greeting(settings: Settings) -> str:
     base = f"http://{host}:{settings.port}"
     lines = ["", f"calcinosis-cds{' (sandbox: synthetic patients only)' if settings.sandbox else ''}"]
     lines.append(f"  Discovery   {base}/cds-services")
+    if settings.sandbox:
+        lines.append(f"  Playground  {base}/playground")
+    elif settings.shows_pages:
+        lines.append(f"  Knowledge   {base}/knowledge")
     sample = _first_sample()
     if sample:
         lines += [
@@ -141,7 +137,7 @@ def _greeting(settings: Settings) -> str:
             f"  All samples python -m cds_service demo --url {base}",
             f"  No server   python -m cds_service assess {shlex.quote(str(sample))}",
         ]
-    lines += [f"  In browser  {base}/", "  Stop        Ctrl-C", ""]
+    lines += ["  Stop        Ctrl-C", ""]
     return "\n".join(lines)
 
 

@@ -48,6 +48,23 @@ class Settings(BaseSettings):
         description="Base address under which clients reach the service, without a slash at the end, for instance "
         "https://cds.example.org. Links on cards and the audience of tokens are built from it.",
     )
+    pages: bool | None = Field(
+        default=None,
+        description="Show the pages for people: /knowledge, in sandbox mode /playground and more. "
+        "Default: in sandbox mode, and where CDS_PUBLIC_URL is set.",
+    )
+    smart_clients: str = Field(
+        default="",
+        description="EHRs that may launch the page behind a card as a SMART app: base address of the FHIR server and "
+        "our client id there, joined by =, several separated by commas, for instance https://ehr.example.org/fhir=abc. "
+        "Register CDS_PUBLIC_URL with /app/launch and /app/callback.",
+    )
+    frame_ancestors: str = Field(
+        default="",
+        pattern=r"^([^\s;,'\"]+( [^\s;,'\"]+)*)?$",
+        description="Web origins of EHRs that may show our pages inside their own window, separated by blanks. "
+        "Empty: none may.",
+    )
     workers: int = Field(default=2, ge=1, le=64, description="Server processes.")
     blocking_threads: int | None = Field(
         default=None,
@@ -231,6 +248,23 @@ class Settings(BaseSettings):
         """The hosts that are reached without the proxy, one by one."""
         return _listed(self.no_proxy)
 
+    @model_validator(mode="after")
+    def _launch_in_the_open(self) -> Self:
+        for issuer, client in self.smart.items():
+            address = urlsplit(issuer)
+            at_home = self.sandbox and address.scheme == "http" and is_loopback(address.hostname or "")
+            if not client or not address.hostname or not (address.scheme == "https" or at_home):
+                raise ValueError(f"CDS_SMART_CLIENTS: expected https://...=client id, got {issuer!r}")
+        if self.smart and not self.public_url:
+            raise ValueError("CDS_SMART_CLIENTS: an EHR has to know where to send the browser back; set CDS_PUBLIC_URL")
+        return self
+
+    @property
+    def smart(self) -> dict[str, str]:
+        """Our client id at each EHR that may launch us, by the base address of its FHIR server."""
+        pairs = (each.rpartition("=") for each in _listed(self.smart_clients))
+        return {issuer.strip().rstrip("/"): client.strip() for issuer, _, client in pairs}
+
     @property
     def explains(self) -> bool:
         """Whether the response carries the assessment when the caller asks."""
@@ -245,6 +279,11 @@ class Settings(BaseSettings):
     def counts(self) -> bool:
         """Whether numbers are kept for /metrics."""
         return self.sandbox or bool(self.metrics_token.get_secret_value())
+
+    @property
+    def shows_pages(self) -> bool:
+        """Whether the pages for people are on."""
+        return self.sandbox or bool(self.public_url) if self.pages is None else self.pages
 
     @property
     def readable_servers(self) -> tuple[str, ...]:

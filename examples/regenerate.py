@@ -32,7 +32,7 @@ def sandbox(name: str) -> FlaskClient:
     """Return a client of a service in sandbox mode that makes its ids from the name of an example."""
     numbers = count()
     app = create_app(
-        Settings(sandbox=True, database_url=""),
+        Settings(sandbox=True, database_url="", pages=False),
         clock=lambda: datetime(2026, 10, 12, 8, 30, tzinfo=UTC),
         new_id=lambda: str(uuid5(NAMESPACE_URL, f"urn:calcinosis-cds:example:{name}{next(numbers) or ''}")),
     )

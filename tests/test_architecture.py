@@ -23,6 +23,11 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "trust": ({"outgoing"}, {"pydantic"}),
     "observe": ({"fhir", "storage"}, {"msgspec"}),
     "hooks": ({"calcinosis", "terminology", "fhir", "storage", "trust"}, {"msgspec"}),
+    # shows what the others say; imported by app.py only where pages are on
+    "pages": (
+        {"calcinosis", "terminology", "fhir", "storage", "outgoing", "trust", "hooks", "interchange"},
+        {"flask", "jinja2", "msgspec"},
+    ),
 }
 # like the root, sees all layers; nothing but the root imports it
 COMMANDS = {"click"}
@@ -41,6 +46,7 @@ BESIDES: dict[str, set[str]] = {
     "observe/shared.py": {"prometheus_client"},
     "observe/spans.py": {"opentelemetry"},
     "observe/web.py": {"flask"},
+    "pages/smart.py": {"requests"},  # the exchange of the code; only where an EHR may launch us
     "hooks/routes.py": {"flask"},
     "hooks/errors.py": {"flask", "werkzeug", "fhir"},
 }
@@ -70,6 +76,7 @@ ROOT = {
     "demo": {"msgspec"},
     "logs": {"msgspec"},
     "observers": {"flask"},
+    "page_parts": {"flask"},
     "server": {"flask", "granian"},
     "settings": {"pydantic", "pydantic_settings"},
     "wsgi": set(),
@@ -233,6 +240,9 @@ def test_only_the_last_handler_catches_everything() -> None:
         ("hooks/decide.py", "from . import cards", "hooks/decide.py imports ."),
         ("hooks/decide.py", "from cds_service import settings", "hooks/decide.py imports cds_service.settings"),
         ("settings.py", "import flask", "settings.py imports flask"),
+        ("hooks/decide.py", "from cds_service.pages import site", "hooks/decide.py imports cds_service.pages"),
+        ("pages/render.py", "import cds_service.settings", "pages/render.py imports cds_service.settings"),
+        ("pages/render.py", "import requests", "pages/render.py imports requests"),
     ],
 )
 def test_a_planted_import_is_noticed(tmp_path: Path, module: str, line: str, fault: str) -> None:

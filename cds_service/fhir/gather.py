@@ -25,7 +25,7 @@ from cds_service.fhir.record import (
     Wanted,
 )
 
-__all__ = ["Fetch", "Fetched", "MissingData", "PatientRecord", "Query", "Wanted", "gather"]
+__all__ = ["Fetch", "Fetched", "MissingData", "PatientRecord", "Query", "Wanted", "filled", "gather"]
 
 # Only for keys that the service did not name itself and that hold nothing.
 _WORDS: Final = (
@@ -123,7 +123,9 @@ def _complete(
     """Read next pages of what came, and anew what failed or never came; an honest "no data" is not asked again."""
     queries = [Query(each.key, each.next_page, follow=True) for each in answers if each.next_page]
     queries += [
-        Query(each.key, _filled(each.query, record)) for each in _lacking(record, answers, wanted) if each.query
+        Query(each.key, filled(each.query, record.patient_id, record.encounter_id))
+        for each in _lacking(record, answers, wanted)
+        if each.query
     ]
     if not queries:
         return
@@ -145,9 +147,10 @@ def _complete(
             record.fetched.append(_told(fetched.query, by_name))
 
 
-def _filled(query: str, record: PatientRecord) -> str:
-    filled = query.replace("{{context.patientId}}", quote(record.patient_id, safe=""))
-    return filled.replace("{{context.encounterId}}", quote(record.encounter_id or "", safe=""))
+def filled(query: str, patient_id: str, encounter_id: str | None) -> str:
+    """Return a query with the ids in the place of its tokens, as an EHR fills a prefetch template."""
+    with_patient = query.replace("{{context.patientId}}", quote(patient_id, safe=""))
+    return with_patient.replace("{{context.encounterId}}", quote(encounter_id or "", safe=""))
 
 
 def _told(query: Query, wanted: Mapping[str, Wanted]) -> str:

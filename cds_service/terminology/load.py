@@ -60,7 +60,15 @@ def read_shipped(directory: Path | None = None) -> Content:
 
     Raises: ContentError with every problem.
     """
-    content, problems = _read(directory or shipped_mappings(), None)
+    return read_whole(directory)
+
+
+def read_whole(directory: Path | None = None, local: Path | None = None) -> Content:
+    """Return the rows that load_catalog makes its catalog of, those of a site among them.
+
+    Raises: ContentError with every problem.
+    """
+    content, problems = _read(directory or shipped_mappings(), local)
     if problems:
         raise ContentError(problems)
     return content
@@ -71,10 +79,7 @@ def load_catalog(directory: Path | None = None, local: Path | None = None) -> Ca
 
     Raises: ContentError with every problem.
     """
-    content, problems = _read(directory or shipped_mappings(), local)
-    if problems:
-        raise ContentError(problems)
-    return _catalog(content)
+    return _catalog(read_whole(directory, local))
 
 
 def _read(directory: Path, local: Path | None) -> tuple[Content, tuple[str, ...]]:
