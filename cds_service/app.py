@@ -26,6 +26,7 @@ from cds_service.hooks import errors, routes
 from cds_service.hooks.decide import decide, response_body
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import services
+from cds_service.hooks.turns import Turns
 from cds_service.settings import Settings, SettingsError
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
@@ -35,10 +36,12 @@ from cds_service.trust.tenants import Network, Tenant
 
 if TYPE_CHECKING:
     from cds_service.outgoing.session import Session
+    from cds_service.trust.replay import Memory
 
 log = logging.getLogger(__name__)
 
 LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+PATIENCE_S = 5.0  # longer no clinician waits for a card
 _WARM_UP = b"""{"hook": "patient-view", "hookInstance": "00000000-0000-4000-8000-000000000000",
 "context": {"userId": "Practitioner/warm-up", "patientId": "warm-up"}, "prefetch": {
 "patient": {"resourceType": "Patient", "id": "warm-up", "birthDate": "1970-01-01"},
@@ -113,6 +116,7 @@ def create_app(
         new_id=new_id,
         admit=admit or admission_of(settings, clients, clock),
         guards_discovery=settings.discovery_token,
+        turns=Turns(settings.threads, settings.waiting_calls, PATIENCE_S),
         record=noted.record,
         audit=noted.audit,
         fetch_for=noted.counting(fetch_of(settings)),
@@ -192,13 +196,24 @@ def admission_of(settings: Settings, clients: Clients, clock: Callable[[], datet
     if not clients.tenants:
         return lambda: everyone
     from cds_service.hooks.admission import admission
-    from cds_service.trust.replay import OwnMemory
 
     return admission(
-        tokens_of(settings, clients.tenants, memory=OwnMemory(), clock=clock),
+        tokens_of(settings, clients.tenants, memory=memory_of(settings), clock=clock),
         certificate_header=settings.client_certificate_header,
         without_token=everyone if settings.sandbox else None,
     )
+
+
+def memory_of(settings: Settings) -> "Memory":
+    """Where it is noted which tokens were seen: the database, for all processes share it."""
+    from cds_service.trust.replay import OwnMemory
+
+    url = settings.database_url.get_secret_value()
+    if not url:
+        return OwnMemory()
+    from cds_service.storage.seen_tokens import SeenTokens
+
+    return SeenTokens(url)
 
 
 def fetch_of(settings: Settings) -> Callable[[HookRequest, Tenant], Fetch | None]:

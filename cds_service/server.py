@@ -60,7 +60,7 @@ def _serve(settings: Settings, say: Callable[[str], None]) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
-        blocking_threads=settings.threads,
+        blocking_threads=settings.threads + settings.waiting_calls,
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,

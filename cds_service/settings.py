@@ -73,6 +73,13 @@ class Settings(BaseSettings):
         description="Requests that one process works on at a time. Default: 1, or 4 where FHIR servers may be read, "
         "for a thread that waits for one is no use to others.",
     )
+    waiting_calls: int = Field(
+        default=16,
+        ge=0,
+        le=512,
+        description="Calls of each process that may wait for their turn, up to five seconds; one more gets 503 with "
+        "Retry-After. Each has a thread, and so has a caller that is slow to send.",
+    )
     allow_unauthenticated: str = Field(
         default="",
         description="Without CDS_TENANTS_FILE, and in sandbox mode, callers are not checked, so the service listens on "
@@ -130,7 +137,7 @@ class Settings(BaseSettings):
         default="", description="Folder with the site's own codes; they may add to the shipped tables, never redefine."
     )
     max_body_bytes: int = Field(
-        default=64 * 1024 * 1024,
+        default=16 * 1024 * 1024,
         ge=1024,
         description="Largest request body that is read; a larger one is refused with 413.",
     )
@@ -228,6 +235,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"CDS_{name.upper()}: name those of each client in the file of CDS_TENANTS_FILE")
         if self.tenants_file and not self.public_url:
             raise ValueError("CDS_PUBLIC_URL: is needed with CDS_TENANTS_FILE; the audience of tokens is built from it")
+        if self.checks_callers and self.workers > 1 and not self.database_url.get_secret_value():
+            raise ValueError(
+                "CDS_DATABASE_URL: is needed with CDS_TENANTS_FILE, for the processes (CDS_WORKERS) share which tokens "
+                "were seen"
+            )
         strange = sorted(set(self.algorithms) - ALGORITHMS)
         if strange or not self.algorithms:
             raise ValueError(f"CDS_TOKEN_ALGORITHMS: takes {', '.join(sorted(ALGORITHMS))} only")

@@ -25,6 +25,9 @@ _RAW_BUNDLE: Final = Decoder(shapes.RawBundle)
 _RAW_ENTRY: Final = Decoder(shapes.RawEntry)
 _DATA: Final = State.DATA  # members of an Enum are looked up slowly
 _OTHER_PATIENT: Final = "the Patient that came is not the patient of the hook"
+_TOO_MANY: Final = "more resources than this service reads"
+# in one call; each costs some microseconds, broken ones most
+MOST_ENTRIES: Final = 50_000
 _NOTHING_FOUND: Final = frozenset({"not-found", "informational"})
 _TYPE_IN_URL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)(?:\?|/[^/?]*$|$)")
 
@@ -61,6 +64,7 @@ class Intake:
     def __init__(self, record: PatientRecord, *, keep_raw: bool = False) -> None:
         self._record = record
         self._keep_raw = keep_raw
+        self._room = MOST_ENTRIES
         self._observations: dict[str, int] = {}
         self._others: set[tuple[type[shapes.Resource], str]] = set()
         self._lists: dict[type[shapes.AnyResource], list[shapes.AnyResource]] = {
@@ -90,7 +94,8 @@ class Intake:
             except parts.UNREADABLE:
                 self._take_apart(answer, given)
                 return
-        for resource in value if isinstance(value, list) else (value,):
+        held = value if isinstance(value, list) else (value,)
+        for resource in held if self._fits(answer, len(held)) else ():
             if isinstance(resource, shapes.OperationOutcome):
                 self._outcome(answer, resource, alone=True)
             elif resource is not None:
@@ -113,6 +118,8 @@ class Intake:
 
     def _file_bundle(self, answer: Answer, bundle: shapes.Bundle) -> None:
         entries = bundle.entry or ()
+        if not self._fits(answer, len(entries)):
+            return
         observations: list[shapes.Observation] = []
         for entry in entries:
             resource = entry.resource
@@ -125,6 +132,13 @@ class Intake:
         if observations:
             self._file_observations(answer, observations)
         self._frame(answer, bundle.link, bundle.total, bool(entries))
+
+    def _fits(self, answer: Answer, entries: int) -> bool:
+        """Whether there is room for so many more; if not, none of them is looked at, and the answer has failed."""
+        self._room -= entries
+        if self._room < 0:
+            answer.failure = _TOO_MANY
+        return self._room >= 0
 
     def _file_observations(self, answer: Answer, observations: list[shapes.Observation]) -> None:
         answer.kinds.add(Kind.OBSERVATIONS)
@@ -209,7 +223,8 @@ class Intake:
         start = bytes(raw[:1]) if isinstance(raw, bytes) else bytes(raw)[:1]
         try:
             if start == b"[":
-                for each in _LIST.decode(raw):
+                held = _LIST.decode(raw)
+                for each in held if self._fits(answer, len(held)) else ():
                     self._take_resource(answer, each, alone=True)
             elif start == b"{":
                 self._take_resource(answer, Raw(bytes(raw)) if isinstance(raw, bytes) else raw, alone=True)
@@ -239,6 +254,8 @@ class Intake:
             bundle = _RAW_BUNDLE.decode(raw)
         except parts.UNREADABLE:
             answer.failure = "the Bundle is not readable"
+            return
+        if not self._fits(answer, len(bundle.entry or ())):
             return
         for each in bundle.entry or ():
             try:

@@ -11,10 +11,8 @@ from typing import Protocol
 from flask import request
 
 from cds_service.hooks.refusal import HookError
-from cds_service.trust.key_sets import NoKeys
-from cds_service.trust.replay import MemoryAway
 from cds_service.trust.tenants import Tenant
-from cds_service.trust.tokens import Refused
+from cds_service.trust.tokens import CannotTell, Refused
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +23,7 @@ class Tokens(Protocol):
     """Checks bearer tokens; trust.tokens.Tokens is the real one."""
 
     def client(self, authorization: str, path: str) -> Tenant:
-        """The client that the header proves. Raises: Refused, NoKeys, MemoryAway."""
+        """The client that the header proves. Raises: Refused, CannotTell."""
 
 
 def admission(tokens: Tokens, *, certificate_header: str, without_token: Tenant | None) -> Callable[[], Tenant]:
@@ -49,11 +47,9 @@ def admission(tokens: Tokens, *, certificate_header: str, without_token: Tenant 
         except Refused as refused:
             log.warning("caller refused", extra={"reason": refused.reason, "tenant": refused.tenant})
             raise _stranger() from None
-        except NoKeys:
-            log.error("caller not checked", extra={"reason": "keys cannot be had"})
-        except MemoryAway:
-            log.error("caller not checked", extra={"reason": "memory of seen tokens is away"})
-        raise _not_now()
+        except CannotTell as problem:
+            log.error("caller not checked", extra={"reason": str(problem)})
+            raise _not_now() from None
 
     return admit
 

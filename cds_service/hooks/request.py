@@ -24,6 +24,9 @@ EXPLAIN = "org.calcinosis-cds.explain"
 EVALUATION_TIME = "org.calcinosis-cds.evaluation-time"
 USER_TYPES = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson")
 
+# this service asks for some twenty; a site may have a few of its own for other services
+MOST_KEYS = 200
+
 # FHIR allows letters, digits, - and . up to 64; real sites have _ and longer ids. Dots alone could bend a URL.
 _ID_TEXT = r"(?!\.+\Z)[A-Za-z0-9._-]{1,128}"
 _ID = re.compile(_ID_TEXT)
@@ -101,6 +104,8 @@ def read_request(body: bytes, hook: str, *, sandbox: bool, keep_raw: bool = Fals
     """
     envelope = _decoded(body, keep_raw=keep_raw)
     _check_complete(envelope)
+    if len(envelope.prefetch or ()) > MOST_KEYS:
+        raise HookError(400, "too-costly", f"prefetch has more than {MOST_KEYS} keys.", ("prefetch",))
     context = envelope.context
     assert isinstance(context, _Context)  # noqa: S101  _check_complete has seen to it; this tells the type checker
     _check_hook(str(envelope.hook), hook)

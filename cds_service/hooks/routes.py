@@ -22,6 +22,7 @@ from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Service
+from cds_service.hooks.turns import Turns
 from cds_service.storage.records import UNMAPPED, AuditRecord, DecisionRecord, hashed
 from cds_service.terminology.catalog import Catalog
 from cds_service.trust.tenants import Tenant
@@ -49,6 +50,7 @@ class Parts:
     catalogs: the content of clients with limits of their own, by name.
     admit: who calls, by the HTTP request at hand; raises HookError with 401 for a stranger.
     guards_discovery: whether discovery too is for clients only.
+    turns: how many calls are worked on at once.
     record: takes a DecisionRecord without waiting. audit: takes each call with its patient.
     fetch_for: how to read from the EHR's FHIR server, if at all.
     links_for: which links to pages of our own a card of this call gets.
@@ -64,6 +66,7 @@ class Parts:
     new_id: Callable[[], str]
     admit: Callable[[], Tenant]
     guards_discovery: bool
+    turns: Turns
     record: Callable[[DecisionRecord], None]
     audit: Callable[[AuditRecord], None]
     fetch_for: Callable[[HookRequest, Tenant], Fetch | None]
@@ -117,29 +120,12 @@ def _call(parts: Parts, service: Service) -> Response:
     visit = _Visit(service, parts.catalog, perf_counter())
     try:
         visit.tenant = tenant = parts.admit()
-        visit.catalog = catalog = parts.catalogs.get(tenant.name, parts.catalog)
+        visit.catalog = parts.catalogs.get(tenant.name, parts.catalog)
         if not tenant.may_call(service.id):
             raise _unknown_service()
-        body = _body()
-        hook_request = read_request(body, service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
-        visit.read_at, visit.request = perf_counter(), hook_request
-        now = hook_request.evaluation_time or parts.clock()
-        fetch = parts.fetch_for(hook_request, tenant)
-        seen = Call(service=service, request=hook_request, body=body, now=now)
-        decision = decide(
-            hook_request,
-            wanted=service.wanted,
-            catalog=catalog,
-            fetch=fetch,
-            now=now,
-            new_id=parts.new_id,
-            validate=parts.validate,
-            links_of=parts.links_for(seen),
-        )
-        visit.decided_at, visit.decision = perf_counter(), decision
-        explain = hook_request.explain and parts.explains
-        answer = response_body(decision, explain=explain, profile=PROFILES[tenant.profile])
-        response = Response(answer, mimetype="application/json", headers=_PRIVATE)
+        body = _body()  # before its turn: a slow sender keeps nobody from work
+        with parts.turns.turn():
+            response = _answer(parts, visit, tenant, body)
         visit.outcome = "decided"
         return response
     except HookError as error:
@@ -150,6 +136,29 @@ def _call(parts: Parts, service: Service) -> Response:
         raise
     finally:
         _note(parts, visit)
+
+
+def _answer(parts: Parts, visit: "_Visit", tenant: Tenant, body: bytes) -> Response:
+    """Decide the call, noting how far it came."""
+    hook_request = read_request(body, visit.service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
+    visit.read_at, visit.request = perf_counter(), hook_request
+    now = hook_request.evaluation_time or parts.clock()
+    fetch = parts.fetch_for(hook_request, tenant)
+    seen = Call(service=visit.service, request=hook_request, body=body, now=now)
+    decision = decide(
+        hook_request,
+        wanted=visit.service.wanted,
+        catalog=visit.catalog,
+        fetch=fetch,
+        now=now,
+        new_id=parts.new_id,
+        validate=parts.validate,
+        links_of=parts.links_for(seen),
+    )
+    visit.decided_at, visit.decision = perf_counter(), decision
+    explain = hook_request.explain and parts.explains
+    answer = response_body(decision, explain=explain, profile=PROFILES[tenant.profile])
+    return Response(answer, mimetype="application/json", headers=_PRIVATE)
 
 
 def _discovery(parts: Parts, services: Sequence[Service]) -> bytes:

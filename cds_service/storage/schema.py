@@ -8,7 +8,7 @@ Migrations only add, so that the service before and after an upgrade can run sid
 
 import sqlalchemy as sa
 
-VERSION = "0002"
+VERSION = "0003"
 
 metadata = sa.MetaData()
 _BIG_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -33,4 +33,11 @@ decision = sa.Table(
     sa.Column("read_ms", sa.Float, nullable=False),
     sa.Column("decide_ms", sa.Float, nullable=False),
     sa.Column("answer_ms", sa.Float, nullable=False),
+)
+
+seen_token = sa.Table(
+    "seen_token",
+    metadata,
+    sa.Column("fingerprint", sa.String(64), primary_key=True),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False, index=True),
 )

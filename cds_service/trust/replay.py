@@ -11,32 +11,29 @@ from typing import Final, Protocol
 _MOST: Final = 200_000  # tokens of an hour at 50 calls a second
 
 
-class MemoryAway(Exception):
-    """It cannot be told whether the token was seen."""
-
-
 class Memory(Protocol):
     """Remembers fingerprints until their tokens have expired; storage/seen_tokens.py shares it among all processes."""
 
-    def first_time(self, fingerprint: str, *, until: datetime, now: datetime) -> bool:
-        """Note the token; whether it was not noted before. Raises: MemoryAway."""
+    def first_time(self, fingerprint: str, *, until: datetime, now: datetime) -> bool | None:
+        """Note the token; whether it was not noted before. None when that cannot be told."""
 
 
 class OwnMemory:
     """The memory of one process; enough where there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._until: dict[str, datetime] = {}
 
-    def first_time(self, fingerprint: str, *, until: datetime, now: datetime) -> bool:
-        """Note the token; whether it was not noted before. Raises: MemoryAway when it is full of live tokens."""
+    def first_time(self, fingerprint: str, *, until: datetime, now: datetime) -> bool | None:
+        """Note the token; whether it was not noted before. None when there is no room for more."""
         with self._lock:
             if self._until.get(fingerprint, now) > now:
                 return False
-            if len(self._until) >= _MOST:
+            if len(self._until) >= self._most:
                 self._until = {name: end for name, end in self._until.items() if end > now}
-                if len(self._until) >= _MOST:
-                    raise MemoryAway
+                if len(self._until) >= self._most:
+                    return None
             self._until[fingerprint] = until
             return True

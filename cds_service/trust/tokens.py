@@ -38,6 +38,10 @@ class Refused(Exception):
         self.reason, self.tenant = reason, tenant
 
 
+class CannotTell(Exception):
+    """The caller may be a client or not: what is needed to tell is out of reach."""
+
+
 class Keys(Protocol):
     """The keys at one address, or those that were exchanged out of band."""
 
@@ -75,7 +79,7 @@ class Tokens:
     def client(self, authorization: str, path: str) -> Tenant:
         """The client that this Authorization header proves, for a call of the path.
 
-        Raises: Refused, key_sets.NoKeys, replay.MemoryAway.
+        Raises: Refused, CannotTell.
         """
         token = _token(authorization)
         header, claims = _read(token)
@@ -111,17 +115,17 @@ class Tokens:
 
     def _find(self, kid: str, tenant: Tenant, address: str | None) -> Key | None:
         """The key at one of the addresses. That it is at none is known only when all of them could be asked."""
-        away: NoKeys | None = None
+        away = False
         for keys in self._sources(tenant, address):
             try:
                 key = keys.find(kid)
-            except NoKeys as problem:
-                away = problem
+            except NoKeys:
+                away = True
             else:
                 if key is not None:
                     return key
-        if away is not None:
-            raise away
+        if away:
+            raise CannotTell("the keys of the client")
         return None
 
     def _sources(self, tenant: Tenant, address: str | None) -> tuple[Keys, ...]:
@@ -155,7 +159,10 @@ class Tokens:
         if not isinstance(token_id, str) or not 0 < len(token_id) <= _LONGEST_ID:
             raise Refused("jti is no id")
         fingerprint = hashlib.sha256(f"{claims['iss']}\0{token_id}".encode("utf-8", "surrogatepass")).hexdigest()
-        if not self._memory.first_time(fingerprint, until=until + skew, now=now):
+        first = self._memory.first_time(fingerprint, until=until + skew, now=now)
+        if first is None:
+            raise CannotTell("whether the token was seen")
+        if not first:
             raise Refused("seen before")
 
     def _is_for_us(self, audience: Any, tenant: Tenant, path: str) -> bool:

@@ -26,7 +26,9 @@ def guarded(tmp_path: Path, catalog: Catalog, notes: Notes) -> Guarded:
     def make(rest: str = "", keys: str = 'jwks_file = "keys.json"', **given: object) -> FlaskClient:
         file = tmp_path / "tenants.toml"
         file.write_text(f'[clients.general]\nissuers = ["{ISSUER}"]\n{keys}\n{rest}\n')
-        settings = read_settings({}, **{"database_url": "", "tenants_file": str(file), "public_url": BASE} | given)
+        settings = read_settings(
+            {}, **{"database_url": "", "workers": 1, "tenants_file": str(file), "public_url": BASE} | given
+        )
         app = create_app(settings, clock=lambda: NOW, new_id=counting_ids(), catalog=catalog, journal=notes)
         return app.test_client()
 

@@ -263,7 +263,9 @@ def test_the_public_sandbox_is_a_client_in_sandbox_mode_only(file: Path, catalog
 def test_a_bad_file_stops_the_start_with_all_problems(file: Path, catalog: Catalog) -> None:
     file.write_text(MINIMAL + "profile = 'x'\nmode = 'y'\n")
     with pytest.raises(SettingsError) as refused:
-        create_app(read_settings({}, database_url="", tenants_file=str(file), public_url=BASE), catalog=catalog)
+        create_app(
+            read_settings({}, database_url="", workers=1, tenants_file=str(file), public_url=BASE), catalog=catalog
+        )
     assert [problem.split(": ")[:3] for problem in refused.value.problems] == [
         ["CDS_TENANTS_FILE", "tenants.toml", "clients.general.profile"],
         ["CDS_TENANTS_FILE", "tenants.toml", "clients.general.mode"],
@@ -289,7 +291,7 @@ def test_a_service_that_is_off_for_a_client_is_unknown_to_it(catalog: Catalog, n
 def test_a_client_is_judged_by_its_own_limits(file: Path, catalog: Catalog, notes: Notes) -> None:
     limit = 'correction_mg_dl_per_g_dl = { value = "1.0", unit = "mg/dL per g/dL", reason = "our regression" }\n'
     file.write_text(f"{MINIMAL}[clients.general.criteria]\n{limit}")
-    settings = read_settings({}, database_url="", tenants_file=str(file), public_url=BASE, explain=True)
+    settings = read_settings({}, database_url="", workers=1, tenants_file=str(file), public_url=BASE, explain=True)
     app = create_app(
         settings,
         clock=lambda: NOW,
