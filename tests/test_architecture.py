@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         {"calcinosis", "terminology", "fhir", "storage", "outgoing", "trust", "hooks", "interchange"},
         {"flask", "jinja2", "msgspec"},
     ),
+    "onboarding": ({"calcinosis", "terminology", "fhir", "hooks"}, {"jinja2"}),
 }
 # like the root, sees all layers; nothing but the root imports it
 COMMANDS = {"click"}

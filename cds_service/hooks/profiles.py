@@ -30,7 +30,7 @@ class Profile:
     one_action: it takes one action of a suggestion. selection: the only selectionBehavior it takes.
     shows_labels: whether labels of suggestions and links are shown; if not, descriptions and text carry them.
     keeps_links: whether every link is shown; if not, the addresses stand in the text too.
-    launches: whether smart links work. plain_text: write the detail without Markdown.
+    launches: whether smart links work; if not, they are left out. plain_text: write the detail without Markdown.
     content_type: value of Epic's card extension. preference_list: name tests by the keys of Epic's preference list.
     alphanumeric_topics: topic codes of letters and digits only. version_1: only what CDS Hooks 1.0 knows.
     """
@@ -76,8 +76,9 @@ def shaped(card: Mapping[str, Any], profile: Profile) -> Json:
     made = dict(card)
     if profile is GENERIC:
         return made
-    if "links" in made:
-        made["links"] = [_link(link, profile) for link in made["links"]]
+    links = [link for link in made.pop("links", ()) if profile.launches or link["type"] != "smart"]
+    if links:
+        made["links"] = links
     if "detail" in made:
         made["detail"] = _detail(made, profile)
     if profile.content_type:
@@ -94,12 +95,6 @@ def shaped(card: Mapping[str, Any], profile: Profile) -> Json:
 def topic_code(code: str) -> str:
     """Return the letters and digits of a code, for Epic remembers an acknowledgement by nothing else."""
     return "".join(sign for sign in code if sign.isascii() and sign.isalnum())[:LONGEST_TOPIC]
-
-
-def _link(link: Mapping[str, Any], profile: Profile) -> Json:
-    if profile.launches or link["type"] != "smart":
-        return dict(link)
-    return {name: value for name, value in {**link, "type": "absolute"}.items() if name != "appContext"}
 
 
 def _detail(card: Mapping[str, Any], profile: Profile) -> str:

@@ -225,10 +225,11 @@ def test_clients_of_1_0_get_nothing_that_1_0_does_not_know(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["sandbox", "athena"])
-def test_where_smart_links_do_not_work_they_are_absolute(name: str) -> None:
-    links = shaped(offering(), PROFILES[name])["links"]
-    assert {link["type"] for link in links} == {"absolute"}
-    assert {"label": "App", "url": "https://cds.example/launch", "type": "absolute"} in links
+def test_where_pages_cannot_be_launched_the_absolute_links_are_left(name: str) -> None:
+    assert {link["type"] for link in shaped(offering(), PROFILES[name])["links"]} == {"absolute"}
+    assert {link["type"] for link in shaped(offering(), PROFILES["epic"])["links"]} == {"absolute", "smart"}
+    only_smart = offering(links=[link for link in offering()["links"] if link["type"] == "smart"])
+    assert "links" not in shaped(only_smart, PROFILES[name])
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)

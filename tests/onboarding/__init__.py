@@ -1,0 +1,1 @@
+"""Sheets and galleries for the people who connect an EHR and review its cards."""
