@@ -53,11 +53,34 @@ def respond(example: Path) -> dict[str, object]:
     return response
 
 
+def failures() -> list[Path]:
+    """Return the folders of all calls that are refused or cannot be decided, by name."""
+    return sorted(path.parent for path in HERE.glob("failures/*/request.json"))
+
+
+def refuse(failure: Path) -> tuple[int, dict[str, object]]:
+    """Return the status and the body of what the service answers to a failure."""
+    answer = sandbox(failure.name).post(
+        SERVICE, data=(failure / "request.json").read_bytes(), content_type="application/json"
+    )
+    return answer.status_code, json.loads(answer.data)
+
+
 def main() -> None:
-    """Write all responses."""
+    """Write all responses, and the gallery of cards."""
+    from docs import card_gallery
+
     for example in examples():
-        text = json.dumps(respond(example), indent=2, ensure_ascii=False)
-        (example / "response.json").write_text(f"{text}\n", encoding="utf-8")
+        write(example, respond(example))
+    for failure in failures():
+        write(failure, refuse(failure)[1])
+    card_gallery.main()
+
+
+def write(example: Path, response: dict[str, object]) -> None:
+    """Write the response beside its request."""
+    text = json.dumps(response, indent=2, ensure_ascii=False)
+    (example / "response.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
