@@ -14,7 +14,7 @@ JOBS ?= 2
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check store-check e2e lock clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check store-check e2e screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -64,6 +64,9 @@ store-check: $(VENV)/.dev ## the stores on SQLite and on a PostgreSQL server, wi
 
 e2e: $(VENV)/.e2e ## open every page in a browser (Debian: apt-get install chromium)
 	@$(PY) -m pytest -m e2e tests/e2e
+
+screenshots: $(VENV)/.e2e ## take docs/images/*.png from a running service (needs chromium); look at each
+	@$(PY) -m docs.screenshots
 
 lock: $(VENV)/.uv ## renew requirements.lock and deploy/build.lock
 	@VENV=$(VENV) sh deploy/lock.sh

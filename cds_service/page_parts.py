@@ -12,6 +12,7 @@ from flask import Flask
 from cds_service.clients import way_of
 from cds_service.hooks.routes import Parts
 from cds_service.outgoing.session import new_session
+from cds_service.pages.operations import ReadActivity
 from cds_service.pages.samples import shipped_examples
 from cds_service.pages.site import PageParts, install
 from cds_service.settings import Settings
@@ -37,6 +38,16 @@ def with_pages(app: Flask, settings: Settings, parts: Parts) -> Parts:
             smart_clients=settings.smart,
             session=lambda: new_session(way_of(settings)),  # to servers that the operator wrote down
             frame_ancestors=settings.frame_ancestors,
+            read_activity=activity_of(settings.database_url.get_secret_value()),
         ),
     )
     return replace(parts, links_for=links_for)
+
+
+def activity_of(url: str) -> ReadActivity | None:
+    """What the journal tells; SQLAlchemy is imported only where there is one."""
+    if not url:
+        return None
+    from cds_service.storage.read_activity import reader_of
+
+    return reader_of(url)

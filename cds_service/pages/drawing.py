@@ -7,7 +7,7 @@ Must not know: what the values mean.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from cds_service.pages.series import Happening, Panel, Point
@@ -144,7 +144,7 @@ def _steps(low: Decimal, high: Decimal) -> list[Decimal]:
     rough = (high - low) / 4
     power = Decimal(10) ** rough.adjusted()
     step = next(power * n for n in (1, 2, 5, 10) if power * n >= rough)
-    first = -(-low // step) * step
+    first = (low / step).to_integral_value(ROUND_CEILING) * step
     return [first + step * n for n in range(int((high - first) / step) + 1)]
 
 

@@ -77,7 +77,11 @@ def _product(p: Product) -> Node:
         f"Pair class {p.pair_class}", f"{number(p.gap_hours)} h apart, {number(p.age_hours)} h old: {p.freshness}"
     )
     return Node(
-        f"Product: {bound}{number(p.value_mg2_dl2)} {PRODUCT_UNIT}", "calcium x phosphate", "", (*members, pair)
+        f"Product: {bound}{number(p.value_mg2_dl2)} {PRODUCT_UNIT}",
+        "calcium x phosphate",
+        "",
+        (*members, pair),
+        open=True,
     )
 
 
@@ -94,8 +98,5 @@ def _evidence(references: Iterable[str]) -> list[Node]:
 
 
 def _citation(source: Source) -> Node:
-    return Node(
-        source.title,
-        "" if source.year is None or str(source.year) in source.title else str(source.year),
-        source.url or "",
-    )
+    year = "" if source.year is None or str(source.year) in source.title else str(source.year)
+    return Node(source.title, year, source.url or "", quiet=True)

@@ -19,7 +19,7 @@ from cds_service.hooks.cards import LinksOf
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.routes import Call
 from cds_service.hooks.services import Service
-from cds_service.pages import knowledge, playground, trend
+from cds_service.pages import knowledge, operations, playground, trend
 from cds_service.pages.knowledge import Knowledge
 from cds_service.pages.links import links_for
 from cds_service.pages.render import Renderer, templates
@@ -42,6 +42,7 @@ class PageParts:
     servers: the FHIR servers outside this machine that may be read.
     smart_clients: our client id at each EHR that may launch the page behind a card. session: for calls to these.
     frame_ancestors: web origins that may show the pages inside their own window.
+    read_activity: what the journal tells; None where there is none.
     """
 
     catalog: Catalog
@@ -57,6 +58,7 @@ class PageParts:
     smart_clients: Mapping[str, str]
     session: Callable[[], "Session"]
     frame_ancestors: str
+    read_activity: operations.ReadActivity | None
 
     @cached_property
     def content(self) -> Content:
@@ -87,6 +89,7 @@ def install(app: Flask, parts: PageParts) -> Callable[[Call], LinksOf]:
     )
     app.register_blueprint(Blueprint("assets", __name__, static_folder="static", static_url_path="/assets"))
     app.register_blueprint(knowledge.blueprint(render, lambda: parts.knowledge))
+    app.register_blueprint(operations.blueprint(render, parts.read_activity, parts.clock, sandbox=parts.sandbox))
     launched = bool(parts.smart_clients)
     if not parts.sandbox and not launched:
         return links_for(parts.public_url, None, launched=False)
@@ -136,4 +139,5 @@ def smart_of(parts: PageParts, shelf: Shelf) -> "SmartApp":
 def navigation(parts: PageParts) -> list[dict[str, str]]:
     """The pages that are on, in the order of the bar."""
     shown = [("/playground", "Playground")] if parts.sandbox else []
-    return [{"path": path, "label": label} for path, label in (*shown, ("/knowledge", "Knowledge"))]
+    at_work = [("/ops", "Operations")] if parts.sandbox and parts.read_activity is not None else []
+    return [{"path": path, "label": label} for path, label in (*shown, ("/knowledge", "Knowledge"), *at_work)]

@@ -55,9 +55,9 @@ def browser() -> Iterator[Any]:
 
 
 @contextmanager
-def serving(**environ: str) -> Iterator[str]:
-    """A service of its own on a free port with these settings, for as long as the block lasts."""
-    port = free_port()
+def serving(port: int | None = None, **environ: str) -> Iterator[str]:
+    """A service of its own with these settings, on a free port unless one is named, for as long as the block lasts."""
+    port = port or free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     settings = {"CDS_PORT": str(port), "CDS_LOG_LEVEL": "ERROR", "CDS_DATABASE_URL": "", "CDS_WORKERS": "2", **environ}
     process = subprocess.Popen(
@@ -72,7 +72,7 @@ def serving(**environ: str) -> Iterator[str]:
 
 
 def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         asked = HTTPConnection("127.0.0.1", port, timeout=5)
         try:

@@ -181,6 +181,7 @@ def test_content_is_read_when_a_page_first_needs_it(catalog: Catalog) -> None:
         smart_clients={},
         session=Session,
         frame_ancestors="",
+        read_activity=None,
     )
     assert reads == []
     assert parts.content is parts.content
