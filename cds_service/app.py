@@ -204,6 +204,12 @@ def admission_of(settings: Settings, clients: Clients, clock: Callable[[], datet
     )
 
 
+def warn_of_open_door(settings: Settings) -> None:
+    """Say in the log, at each start, that nobody is checked."""
+    if not settings.checks_callers:
+        log.warning("callers are not checked", extra={"sandbox": settings.sandbox, "host": settings.host})
+
+
 def memory_of(settings: Settings) -> "Memory":
     """Where it is noted which tokens were seen: the database, for all processes share it."""
     from cds_service.trust.replay import OwnMemory

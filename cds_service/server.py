@@ -21,7 +21,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from cds_service import logs
-from cds_service.app import can_prepare, create_app, freeze
+from cds_service.app import can_prepare, create_app, freeze, warn_of_open_door
 from cds_service.pages.samples import shipped_examples
 from cds_service.settings import Settings
 
@@ -41,6 +41,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """
     _check_port(settings.host, settings.port)
     logs.configure(settings.log_level)
+    warn_of_open_door(settings)
     _prepare_database(settings)
     with ExitStack() as stack:
         if settings.counts:
@@ -123,6 +124,8 @@ def _greeting(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
     lines = ["", f"calcinosis-cds{' (sandbox: synthetic patients only)' if settings.sandbox else ''}"]
+    if not settings.checks_callers:
+        lines.append("  CALLERS ARE NOT CHECKED: whoever reaches this address is answered. docs/security.md, Clients")
     lines.append(f"  Discovery   {base}/cds-services")
     if settings.sandbox:
         lines.append(f"  Playground  {base}/playground")

@@ -280,7 +280,12 @@ def test_the_real_server_answers_prints_where_it_is_and_stops_cleanly(tmp_path: 
     assert process.returncode == 0
     assert f"http://127.0.0.1:{port}/cds-services" in out
     assert "curl -s" in out
-    assert [json.loads(line)["event"] for line in err.splitlines()] == ["hook call", "hook call"]
+    assert [json.loads(line)["event"] for line in err.splitlines()] == [
+        "callers are not checked",
+        "hook call",
+        "hook call",
+    ]
+    assert "CALLERS ARE NOT CHECKED" in out
     # both decisions were written before the end, although the process ended at once
     kept = b"".join(path.read_bytes() for path in (tmp_path / "var").iterdir())
     assert kept.count(b"metastatic-calcification-patient-view") >= 2
