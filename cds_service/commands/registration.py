@@ -35,7 +35,13 @@ def registration_sheet(name: str, base: str | None, html: Path | None) -> None:
         catalog = catalog_of(settings)
     except ContentError as error:
         stop_content(error.problems)
-    terms = Terms(base=address, algorithms=settings.algorithms, fhir_timeout_s=settings.fhir_timeout_s)
+    terms = Terms(
+        base=address,
+        algorithms=settings.algorithms,
+        fhir_timeout_s=settings.fhir_timeout_s,
+        pages=settings.pages is not False,
+        launched=bool(settings.smart),
+    )
     made = sheet(name, catalog, services(catalog), terms)
     if html is None:
         click.echo(as_text(made), nl=False)

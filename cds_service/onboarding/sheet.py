@@ -38,11 +38,17 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What the service is set to. base: its public address without slash at the end."""
+    """What the service is set to.
+
+    base: its public address without slash at the end. pages: whether cards link to its own pages. launched: whether
+    EHRs launch one of them.
+    """
 
     base: str
     algorithms: Sequence[str]
     fhir_timeout_s: float
+    pages: bool = False
+    launched: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,7 @@ def sheet(name: str, catalog: Catalog, offered: Sequence[Service], terms: Terms)
         _scopes(fired, ehr),
         _token(fired, terms, ehr),
         _overrides(),
-        _links(catalog),
+        _links(catalog, terms),
         Section("Filters before the call", filters.intro, ("filter", "whom it leaves without a card"), filters.rows),
     ]
     if ehr.prefetch:
@@ -169,11 +175,15 @@ def _topics(*, alphanumeric: bool) -> Section:
     return Section("Topics", intro, ("code", "topic"), rows, frozenset({"code"}))
 
 
-def _links(catalog: Catalog) -> Section:
+def _links(catalog: Catalog, terms: Terms) -> Section:
     sources = [catalog.sources[name] for rule in RULES.values() for name in rule.sources if name in catalog.sources]
     found = {url: label_of(source) for source in sources if (url := address_of(source))}
-    intro = "The addresses that cards may link to. Where one is not allowed, the text of the card still names it."
-    return Section("Links to allow", intro, ("address", "what"), tuple(sorted(found.items())), frozenset({"address"}))
+    own = [(f"{terms.base}/knowledge/rules/", "Ours: what a rule says; all addresses that begin so")]
+    if terms.launched:
+        own.append((f"{terms.base}/app/launch", "Ours: the course over time; a SMART app, to be registered as one"))
+    rows = (*(own if terms.pages else ()), *sorted(found.items()))
+    intro = "The addresses that cards may link to. What is not allowed takes nothing from the text of the card."
+    return Section("Links to allow", intro, ("address", "what"), rows, frozenset({"address"}))
 
 
 def _preference_list(catalog: Catalog) -> Section:

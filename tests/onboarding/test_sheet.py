@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
+from cds_service.app import create_app
 from cds_service.cli import main
 from cds_service.commands.registration import EHRS
 from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.services import services
 from cds_service.onboarding.ehrs import known_ehrs
 from cds_service.onboarding.sheet import Section, Sheet, Terms, filled_length, scopes_of, sheet
+from cds_service.settings import read_settings
 from cds_service.terminology.catalog import Catalog
 from examples.regenerate import HERE, examples
+from tests.calls import PATIENT_VIEW, critical_call
+from tests.conftest import NOW
 
 BASE = "https://cds.example.org/calcinosis"
 TERMS = Terms(base=BASE, algorithms=("ES384", "RS384"), fhir_timeout_s=8)
@@ -79,6 +84,18 @@ def test_codes_topics_and_links_are_those_of_the_cards(catalog: Catalog) -> None
             assert card["source"]["topic"]["code"] in topics
             assert {link["url"] for link in card.get("links", ())} <= links
     assert seen > 25
+
+
+def test_the_links_of_cards_to_our_own_pages_are_on_the_list(catalog: Catalog) -> None:
+    settings = {"public_url": BASE, "allow_unauthenticated": "yes-i-understand", "database_url": ""}
+    smart = f"{BASE}/fhir=our-id"
+    app = create_app(read_settings({}, **settings, smart_clients=smart), clock=lambda: NOW, catalog=catalog)
+    (card,) = app.test_client().post(PATIENT_VIEW, json=critical_call()).get_json()["cards"]
+    own = [link["url"] for link in card["links"] if link["url"].startswith(BASE)]
+    assert len(own) == 2
+    terms = replace(TERMS, pages=True, launched=True)
+    listed = [row[0] for row in part(sheet("epic", catalog, services(catalog), terms), "Links to allow").rows]
+    assert [url for url in own if not any(url.startswith(each) for each in listed)] == []
 
 
 def test_epic_gets_a_key_for_every_test_that_cards_offer(catalog: Catalog) -> None:
