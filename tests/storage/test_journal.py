@@ -53,6 +53,15 @@ def rows(url: str) -> list[sa.RowMapping]:
         engine.dispose()
 
 
+def test_calls_of_strangers_are_not_kept_for_they_could_fill_the_disk(url: str) -> None:
+    journal = Journal(url)
+    for outcome in ("401", "decided", "401"):
+        journal.record(entry(outcome=outcome))
+    journal.close()
+    assert [row["outcome"] for row in rows(url)] == ["decided"]
+    assert journal.dropped == 0
+
+
 def test_a_record_is_kept_whole_and_in_utc(url: str) -> None:
     journal = Journal(url)
     journal.record(entry())

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -222,6 +223,32 @@ def test_a_call_waits_a_bounded_time_for_a_key_server_that_hangs() -> None:
         with pytest.raises(NoKeys):
             kept.find("a")
     assert time.monotonic() - started < 2
+    release.set()
+
+
+def test_a_fetch_that_never_ends_does_not_keep_others_from_being_begun() -> None:
+    clock, source, release = Clock(), Source("a"), threading.Event()
+    hanging = [True]
+
+    def fetch() -> Any:
+        if hanging:
+            hanging.clear()
+            release.wait(20)
+            return None
+        return source()
+
+    kept = KeySet(fetch, clock, Times(wait=0.1))
+    with pytest.raises(NoKeys):
+        kept.find("a")
+    clock.now += 29
+    with pytest.raises(NoKeys):
+        kept.find("a")
+    clock.now += 2
+    deadline = time.monotonic() + 5
+    while kept._fetched_at < 0 and time.monotonic() < deadline:
+        with suppress(NoKeys):
+            kept.find("a")
+    assert kept.find("a") is not None
     release.set()
 
 

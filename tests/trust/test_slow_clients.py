@@ -58,7 +58,7 @@ def guarded(folder: Path) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 if ask(port, "GET", "/readyz")[0] == 200:
@@ -68,7 +68,7 @@ def guarded(folder: Path) -> Iterator[int]:
         yield port
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
 
 
 def token() -> dict[str, str]:
