@@ -63,7 +63,7 @@ def _serve(settings: Settings, say: Callable[[str], None]) -> None:
         workers=settings.workers,
         blocking_threads=settings.threads + settings.waiting_calls,
         websockets=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,  # it warns of more threads than cores, which wait for slow senders here
         respawn_failed_workers=True,
     ).serve(target_loader=load)
 
