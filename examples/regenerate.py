@@ -16,11 +16,12 @@ if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parent))
 
 from flask.testing import FlaskClient  # noqa: E402
+from werkzeug.test import TestResponse  # noqa: E402
 
 from cds_service.app import create_app  # noqa: E402
 from cds_service.settings import Settings  # noqa: E402
 
-SERVICE = "/cds-services/metastatic-calcification-patient-view"
+SERVICES = "/cds-services"
 
 
 def examples() -> list[Path]:
@@ -44,9 +45,7 @@ def respond(example: Path) -> dict[str, object]:
 
     Raises: RuntimeError when the answer is not 200.
     """
-    answer = sandbox(example.name).post(
-        SERVICE, data=(example / "request.json").read_bytes(), content_type="application/json"
-    )
+    answer = _answer(example)
     if answer.status_code != 200:
         raise RuntimeError(f"{example.name}: {answer.status_code} {answer.get_data(as_text=True)}")
     response: dict[str, object] = json.loads(answer.data)
@@ -60,10 +59,16 @@ def failures() -> list[Path]:
 
 def refuse(failure: Path) -> tuple[int, dict[str, object]]:
     """Return the status and the body of what the service answers to a failure."""
-    answer = sandbox(failure.name).post(
-        SERVICE, data=(failure / "request.json").read_bytes(), content_type="application/json"
-    )
+    answer = _answer(failure)
     return answer.status_code, json.loads(answer.data)
+
+
+def _answer(example: Path) -> TestResponse:
+    """Post a request to the service of its hook, one of a hook that is not served to the first service."""
+    client, request = sandbox(example.name), (example / "request.json").read_bytes()
+    offered = client.get(SERVICES).get_json()["services"]
+    service = next((each["id"] for each in offered if each["hook"] == json.loads(request)["hook"]), offered[0]["id"])
+    return client.post(f"{SERVICES}/{service}", data=request, content_type="application/json")
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from tests.builders import bundle, patient
 __all__ = ["bundle", "patient"]
 
 PATIENT_VIEW = "/cds-services/metastatic-calcification-patient-view"
+ORDER_SELECT = "/cds-services/metastatic-calcification-order-select"
+ORDER_SIGN = "/cds-services/metastatic-calcification-order-sign"
 EXPLAIN = "org.calcinosis-cds.explain"
 CLOCK = "org.calcinosis-cds.evaluation-time"
 ASSESSMENT = "org.calcinosis-cds.assessment"
@@ -58,6 +60,24 @@ def call(*observations: Mapping[str, Any], **changes: Any) -> Json:
         **changes,
     }
     return {name: value for name, value in body.items() if value is not ...}
+
+
+def draft(*codings: Mapping[str, Any], **more: Any) -> Json:
+    """A draft order; without codings IV calcium gluconate."""
+    given = codings or (builders.coding(builders.RXNORM, "197435"),)
+    return builders.medication_request(*given, **({"id": "draft-1", "status": "draft"} | more))
+
+
+def order_call(*drafts: Any, hook: str = "order-sign", **changes: Any) -> Json:
+    """A call before orders are signed: calcium 7.8 times phosphate 9.0 is 70.2 mg2/dL2, above 70.
+
+    selections, observations: in place of none and of these values.
+    """
+    values = changes.pop("observations", (calcium(7.8), phosphate(9.0)))
+    selections = {"selections": changes.pop("selections")} if "selections" in changes else {}
+    orders = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in drafts]}
+    context = {"userId": "Practitioner/p1", "patientId": "x1", "draftOrders": orders, **selections}
+    return call(*values, **{"hook": hook, "context": context, **changes})
 
 
 def critical_call(**changes: Any) -> Json:

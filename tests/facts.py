@@ -22,6 +22,7 @@ from cds_service.calcinosis.facts import (
     Specificity,
     Taken,
 )
+from cds_service.calcinosis.orders import Order, OrderedDrug
 from cds_service.terminology.catalog import Catalog
 
 NOW = datetime(2026, 10, 12, 10, 30, tzinfo=UTC)
@@ -148,6 +149,24 @@ class Builder:
             active=active,
             started=None if started is None else taken(started),
             ended=None if ended is None else taken(ended),
+        )
+
+    def order(
+        self,
+        *drugs: str,
+        route: str = "unknown",
+        iu_per_day: str | None = None,
+        has_id: bool = True,
+        reference: str | None = None,
+    ) -> Order:
+        """A draft order of these medicines by their drug ids, all by one route."""
+        known = [self.catalog.drugs[drug] for drug in drugs]
+        return Order(
+            reference=reference or f"MedicationRequest/draft-{next(self._ids)}",
+            name=" and ".join(drug.name for drug in known),
+            drugs=tuple(OrderedDrug(drug.id, drug.group, drug.name, Route(route)) for drug in known),
+            has_id=has_id,
+            vitamin_d_iu_per_day=None if iu_per_day is None else Decimal(iu_per_day),
         )
 
     def event(self, kind: str, *, ago: str = "1 d", lasted: str = "4 h", day_only: bool = False) -> Event:

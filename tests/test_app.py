@@ -151,8 +151,11 @@ def test_assess_reads_standard_input(runner: CliRunner) -> None:
     ("body", "told"),
     [
         ("{", "The body is not JSON: it ends too early"),
-        ('{"hook": "order-sign"}', "Missing: hookInstance, context, context.userId, context.patientId."),
-        (json.dumps(critical_call(hook="order-sign")), 'hook is "order-sign"; this service expects "patient-view".'),
+        ('{"hook": "encounter-start"}', "Missing: hookInstance, context, context.userId, context.patientId."),
+        (
+            json.dumps(critical_call(hook="encounter-start")),
+            'hook is "encounter-start"; this service expects "patient-view".',
+        ),
         (json.dumps(critical_call(prefetch={})), "The data that this service needs could not be had"),
     ],
 )

@@ -140,6 +140,18 @@ class Criteria:
     # calciphylaxis risk factors (CL-80)
     obesity_bmi_kg_m2: Decimal
     low_albumin_g_dl: Decimal
+    # draft orders (section 8), emergencies (CL-111) and what is not called into question (CL-113)
+    order_calcium_high_mg_dl: Decimal
+    order_calcium_critical_mg_dl: Decimal
+    order_calcium_protected_mg_dl: Decimal
+    order_calcium_emergency_mg_dl: Decimal
+    order_ionized_calcium_emergency_mmol_l: Decimal
+    order_potassium_mmol_l: Decimal
+    order_emergency_window: timedelta
+    order_phosphate_severe_mg_dl: Decimal
+    order_phosphate_marked_mg_dl: Decimal
+    order_vitamin_d_iu_per_day: Decimal
+    order_age_years: Decimal
     # ages (section 11)
     newborn_window: timedelta
     infant_below_years: Decimal

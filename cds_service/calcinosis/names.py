@@ -102,6 +102,11 @@ class Concept(StrEnum):
     SKIN_FINDING = "skin-finding"
     DRUG_INTERFERENCE = "drug-interference"
     OTHER_CALCIFICATION = "other-calcification"
+    BOWEL_OBSTRUCTION = "bowel-obstruction"
+    CALCIUM_CHANNEL_BLOCKER_POISONING = "calcium-channel-blocker-poisoning"
+    CARDIAC_ARREST = "cardiac-arrest"
+    HYPERKALAEMIA = "hyperkalaemia"
+    HYPOCALCAEMIA = "hypocalcaemia"
 
 
 class Group(StrEnum):
@@ -118,6 +123,13 @@ class Group(StrEnum):
     LITHIUM = "lithium"
     RETINOID = "retinoid"
     PTH_ANALOGUE = "pth_analogue"
+
+
+class Drug(StrEnum):
+    """Ids of mappings/medications.csv that a rule names singly."""
+
+    SODIUM_PHOSPHATE = "sodium-phosphate"
+    POTASSIUM_PHOSPHATE = "potassium-phosphate"
 
 
 class EventKind(StrEnum):

@@ -4,7 +4,7 @@ Knows: sections 3 and 11 of the clinical rules, every cap, and which rule wins.
 Must not know: how a cause is found (it is told), or words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -97,7 +97,7 @@ def product_ruling(chart: Chart, result: PairProduct) -> Ruling:
     if straddle:
         flags.add(Mark.STRADDLE)
         rules += ["CL-26", "CL-20"]
-    caps = _caps(chart, result, raw.tier, straddle=straddle)
+    caps = _caps(raw.tier, _doubts(chart, result, straddle=straddle))
     tier = caps[-1].to_tier if caps else raw.tier
     guarded = tier is not Tier.NONE and any(flag in flags for flag in ARTEFACT_GUARDS)
     headline = "CL-27" if guarded else "CL-51" if caps else raw.rule
@@ -151,11 +151,23 @@ def _straddle(chart: Chart, result: PairProduct, raw: Ruling) -> bool:
     return measured.tier is not raw.tier
 
 
-def _caps(chart: Chart, result: PairProduct, raw: Tier, *, straddle: bool) -> tuple[Cap, ...]:
+def product_doubts(chart: Chart, result: PairProduct) -> tuple[str, ...]:
+    """Return the rules that would hold a critical product at warning."""
+    product = result.product
+    raw = _raw_tier(chart, product.value_mg2_dl2, product.calcium.position, product.phosphate.position)
+    return _doubts(chart, result, straddle=_straddle(chart, result, raw))
+
+
+def _caps(raw: Tier, doubts: Sequence[str]) -> tuple[Cap, ...]:
     """Return the caps that hold a critical product at warning, in the order of the rules (CL-51)."""
-    product, flags = result.product, result.flags
     if raw is not Tier.CRITICAL:
         return ()
+    starts = [Tier.CRITICAL, *[Tier.WARNING] * len(doubts)]
+    return tuple(Cap(rule, start, Tier.WARNING) for rule, start in zip(doubts, starts, strict=False))
+
+
+def _doubts(chart: Chart, result: PairProduct, *, straddle: bool) -> tuple[str, ...]:
+    product, flags = result.product, result.flags
     measured = product.measured_mg2_dl2
     kidney = chart.kidney_grade is not None and chart.kidney_grade >= 3
     below_floor = measured is not None and measured < chart.knowledge.criteria.straddle_measured_floor_mg2_dl2
@@ -168,9 +180,7 @@ def _caps(chart: Chart, result: PairProduct, raw: Tier, *, straddle: bool) -> tu
         result.row.rule: product.freshness is Freshness.RECENT,
         "CL-150": chart.age_group == "age-unknown",
     }
-    holding = [rule for rule, holds in reasons.items() if holds]
-    starts = [Tier.CRITICAL, *[Tier.WARNING] * len(holding)]
-    return tuple(Cap(rule, start, Tier.WARNING) for rule, start in zip(holding, starts, strict=False))
+    return tuple(rule for rule, holds in reasons.items() if holds)
 
 
 # ---- single values and documented disease (CL-55 to CL-60)

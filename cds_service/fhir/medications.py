@@ -1,7 +1,8 @@
 """Medicines as exposures: ordered, stated or given.
 
-Knows: statuses and intents, medicines by code, by reference and contained, ingredients, routes, periods of use.
-Must not know: which codes there are (catalog), what a medicine does. Text without a code is only counted.
+Knows: statuses and intents, periods of use.
+Must not know: how a medicine is named (medicine.py), which codes there are (catalog), what a medicine does. Text
+without a code is only counted.
 """
 
 from dataclasses import dataclass
@@ -9,13 +10,13 @@ from datetime import datetime
 from typing import Final
 
 from cds_service.calcinosis.facts import Exposure, Finding, Mark, Route, Taken
-from cds_service.fhir import parts, shapes
+from cds_service.fhir import shapes
 from cds_service.fhir.dates import in_future, since_when
 from cds_service.fhir.draft import Draft
+from cds_service.fhir.medicine import Prescribed, drugs_of, medicine_of, route_of, route_of_form
 from cds_service.fhir.record import PatientRecord
-from cds_service.fhir.references import Belongs, Subjects, local_reference
+from cds_service.fhir.references import Belongs, Subjects
 from cds_service.fhir.vocabulary import Vocabulary
-from cds_service.terminology.catalog import DrugCode
 
 _ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 _USED: Final = {
@@ -28,13 +29,6 @@ _USED: Final = {
     "MedicationAdministration": {"in-progress": True, "completed": False, "stopped": False, "on-hold": False},
 }
 _NEVER: Final = frozenset({"cancelled", "entered-in-error", "draft", "not-done", "not-taken", "intended"})
-# The rules ask for the route of calcium and phosphate salts alone, and their injections go into a vein.
-_ROUTE_OF_FORM: Final = {
-    "oral": Route.ORAL,
-    "injectable": Route.INTRAVENOUS,
-    "rectal": Route.RECTAL,
-    "other": Route.OTHER,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +93,7 @@ class Medications:
 
     def _add(
         self,
-        resource: shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration,
+        resource: Prescribed,
         dosage: list[shapes.Dosage] | None,
         period: shapes.Period | None,
         at: str | None,
@@ -124,23 +118,18 @@ class Medications:
             started is not None and in_future(started, self._now)
         ):
             active = False
-        use = _Use(reference, active, administered, self._route(dosage), started, ended)
+        use = _Use(reference, active, administered, route_of(dosage, self._catalog), started, ended)
         if self._exposures(codings, use) and status not in _USED[kind]:
             self._draft.note(f"{reference}: status missing or not known, read as in use")
 
-    def _exposures(self, codings: list[shapes.Coding], use: _Use) -> bool:
+    def _exposures(self, codings: tuple[shapes.Coding, ...], use: _Use) -> bool:
         """Add one exposure for each medicine and what disturbs laboratory methods; tell whether there was any."""
-        drugs: dict[str, DrugCode] = {}
+        drugs = drugs_of(codings, self._catalog)
         found = False
         for coding in codings:
-            for row in self._catalog.drugs_for(coding.system or "", coding.code or ""):
-                known = drugs.get(row.drug)
-                if known is None or (not known.route_hint and row.route_hint):
-                    drugs[row.drug] = row
             found |= self._interference(coding, use)
         for row in drugs.values():
             drug = self._catalog.drugs[row.drug]
-            route = use.route if use.route is not Route.UNKNOWN else _ROUTE_OF_FORM.get(row.route_hint, Route.UNKNOWN)
             self._draft.exposures.append(
                 Exposure(
                     drug=drug.id,
@@ -148,7 +137,7 @@ class Medications:
                     name=drug.name,
                     reference=use.reference,
                     roles=drug.roles,
-                    route=route,
+                    route=route_of_form(row, use.route),
                     active=use.active,
                     administered=use.administered,
                     started=use.started,
@@ -176,50 +165,12 @@ class Medications:
 
     # ---- the medicine
 
-    def _codings(
-        self, resource: shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration
-    ) -> list[shapes.Coding]:
-        """All codes of the medicine: given here, or of the Medication referred to and its ingredients."""
-        concepts = [resource.medicationCodeableConcept]
-        references = [resource.medicationReference]
-        if resource.medication is not None:
-            concepts.append(resource.medication.concept)
-            references.append(resource.medication.reference)
-        lost = False
-        for reference in references:
-            if reference is None or not reference.reference:
-                continue
-            medication = self._medication(resource, reference.reference.strip())
-            lost = lost or medication is None
-            if medication is not None:
-                concepts.append(medication.code)
-                for ingredient in medication.ingredient or ():
-                    concepts.append(ingredient.itemCodeableConcept)
-                    concepts.append(ingredient.item.concept if ingredient.item is not None else None)
-        codings = [coding for concept in concepts if concept for coding in concept.coding or () if coding.code]
-        if not codings:
+    def _codings(self, resource: Prescribed) -> tuple[shapes.Coding, ...]:
+        medicine = medicine_of(resource, self._record.medications)
+        if not medicine.codings:
+            lost = medicine.lost
             self._draft.tallies["medicines referred to that did not come" if lost else "medicines without a code"] += 1
-        return codings
-
-    def _medication(
-        self,
-        resource: shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration,
-        name: str,
-    ) -> shapes.Medication | None:
-        if name.startswith("#"):
-            return parts.contained(resource.contained, name, parts.contained_medication)
-        held = self._record.medications
-        return held.get(local_reference(name)) or held.get(name)
-
-    def _route(self, dosage: list[shapes.Dosage] | None) -> Route:
-        """The one route that the dosage codes; UNKNOWN when there is none or there are several."""
-        routes = {
-            route
-            for each in dosage or ()
-            for coding in (each.route.coding if each.route is not None else None) or ()
-            if (route := self._catalog.route(coding.system or "", coding.code or "")) is not None
-        }
-        return routes.pop() if len(routes) == 1 else Route.UNKNOWN
+        return medicine.codings
 
     def _when(self, text: str | None) -> Taken | None:
         return since_when(text, self._now.tzinfo) if text else None

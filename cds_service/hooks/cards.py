@@ -144,20 +144,22 @@ def cards_for(
         source_label=label_of(sources[0]) if sources else f"calcinosis-cds rules {catalog.version}",
         source_url=address_of(sources[0]) if sources else None,
         topic=Coding(TOPIC_SYSTEM, "".join(filter(str.isalnum, headline)) or "CL", TOPICS.get(headline, TOPICS[""])),
-        links=(*links_of(assessment), *_to_sources(sources))[:MOST_LINKS],
+        links=(*links_of(assessment), *to_sources(sources))[:MOST_LINKS],
         override_reasons=tuple(Coding(OVERRIDE_SYSTEM, *reason) for reason in OVERRIDE_REASONS) if loud else (),
         extension=extension,
     )
     return (card,)
 
 
-def _to_sources(sources: Iterable[Source]) -> tuple[Link, ...]:
+def to_sources(sources: Iterable[Source]) -> tuple[Link, ...]:
+    """Return links to those sources that have an address."""
     return tuple(Link(label_of(source), url) for source in sources if (url := address_of(source)))
 
 
-def offering(cards: Iterable[Card], suggestions: tuple[Suggestion, ...]) -> tuple[Card, ...]:
-    """Return the cards with these suggestions on each."""
-    return tuple(replace(card, suggestions=(*card.suggestions, *suggestions)) for card in cards)
+def offering(cards: Sequence[Card], suggestions: tuple[Suggestion, ...]) -> tuple[Card, ...]:
+    """Return the cards with these suggestions on the first, for a suggestion and its id belong to one card."""
+    first, *others = cards or (None,)
+    return () if first is None else (replace(first, suggestions=(*first.suggestions, *suggestions)), *others)
 
 
 def detail(assessment: Assessment, catalog: Catalog, sources: Sequence[Source]) -> str:
@@ -172,19 +174,20 @@ def detail(assessment: Assessment, catalog: Catalog, sources: Sequence[Source]) 
         ("To consider", advice_lines(assessment)),
         ("How firm this is", doubt_lines(assessment)),
         ("Rules that fired", rule_lines(assessment.rules, limits)),
-        ("Sources", [_cited(source) for source in sources]),
+        ("Sources", [cited(source) for source in sources]),
     )
     parts = [
         *why_lines(assessment, limits, criteria),
         value_table(assessment),
-        _bullets(product),
-        *(f"**{title}**\n\n{_bullets(lines)}" for title, lines in titled if lines),
+        bullets(product),
+        *(f"**{title}**\n\n{bullets(lines)}" for title, lines in titled if lines),
         f"Content version {catalog.version}. {LIMITS}",
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _bullets(lines: Iterable[str]) -> str:
+def bullets(lines: Iterable[str]) -> str:
+    """Return a Markdown list of the lines that say something."""
     return "\n".join(f"- {line}" for line in lines if line)
 
 
@@ -205,6 +208,7 @@ def address_of(source: Source) -> str | None:
     return source.url if source.url and source.url.startswith("https://") else None
 
 
-def _cited(source: Source) -> str:
+def cited(source: Source) -> str:
+    """Return a source with its address."""
     url = address_of(source)
     return f"{label_of(source)}: {url}" if url else label_of(source)

@@ -14,6 +14,7 @@ import msgspec
 
 from cds_service.calcinosis.assessment import Assessment, CauseFound, Product, Trend, Value
 from cds_service.calcinosis.facts import Gap, Mark, Range
+from cds_service.calcinosis.orders import NotJudged, OrderAdvice, OrderFinding
 
 CONTRACT = "1"
 EXTENSION = "org.calcinosis-cds.assessment"
@@ -41,9 +42,11 @@ def assessment_json(
     catalog_digest: str,
     data_sources: DataSources,
     notes: Sequence[str] = (),
+    orders: OrderAdvice | None = None,
 ) -> Json:
     """The object that stands on each card, and on the response when asked for.
 
+    orders: what is said of draft orders; None on hooks without orders.
     notes: what was met on the record and not understood; an addition of ours, like headline, advice and values.
     Source: assessment contract, sections 3 and 8.
     """
@@ -72,9 +75,10 @@ def assessment_json(
         ],
         "population": a.population,
         "setting": {"class": a.setting.encounter_class, "dialysis": a.setting.dialysis},
-        "rules": a.rules,
-        "orders": [],
-        "orderTier": None,
+        "rules": a.rules if orders is None else tuple(dict.fromkeys((*a.rules, *orders.rules))),
+        "orders": [] if orders is None else [_order(finding) for finding in orders.findings],
+        "orderTier": None if orders is None else orders.tier,
+        "ordersNotJudged": [] if orders is None else [_not_judged(each) for each in orders.not_judged],
         "knowledge": {"version": catalog_version, "digest": catalog_digest},
         "dataSources": {
             "prefetch": data_sources.prefetch,
@@ -170,6 +174,21 @@ def _trend(trend: Trend) -> Json:
             for earlier in trend.previous
         ],
     }
+
+
+def _order(finding: OrderFinding) -> Json:
+    return {
+        "reference": finding.order.reference,
+        "rule": finding.rule,
+        "tier": finding.tier,
+        "downgradedBy": finding.downgraded_by,
+        "drugs": [drug.drug for drug in finding.drugs],
+        "reasons": finding.reasons,
+    }
+
+
+def _not_judged(each: NotJudged) -> Json:
+    return {"reference": each.reference, "name": each.name or None, "reason": each.reason, "rule": each.rule}
 
 
 def _gap(gap: Gap) -> Json:

@@ -1,13 +1,16 @@
 """The whole story of a call in one place.
 
 request -> record (gather) -> facts (read_facts) -> assessment (classify) -> cards (cards_for).
+With draft orders: request and record -> orders (read_orders) -> advice (advise) -> cards (order_cards).
 Each arrow is one function of one layer; start reading here and follow the one that you need:
 
   fhir/gather.py          which resources came, what could not be had
   fhir/read.py            resources into the words of the rules, by the codes and units of terminology/
+  fhir/orders.py          the draft orders, which of them are the subject
   calcinosis/classify.py  the medicine
+  calcinosis/order_advice.py  the rules on draft orders
   hooks/contract.py       the judgement as JSON
-  hooks/cards.py          the judgement in words for clinicians
+  hooks/cards.py, hooks/order_cards.py  the judgement in words for clinicians
   hooks/profiles.py       the card in the dialect of the client
 """
 
@@ -17,29 +20,55 @@ from datetime import datetime
 
 import msgspec
 
-from cds_service.calcinosis.assessment import Assessment
+from cds_service.calcinosis.assessment import Assessment, Tier
 from cds_service.calcinosis.classify import classify
 from cds_service.calcinosis.facts import PatientFacts
+from cds_service.calcinosis.order_advice import advise
+from cds_service.calcinosis.orders import OrderAdvice
 from cds_service.fhir.gather import Fetch, gather
+from cds_service.fhir.orders import read_orders
 from cds_service.fhir.read import read_facts
 from cds_service.fhir.record import Wanted
 from cds_service.fhir.validate import evidence_notes
 from cds_service.hooks.cards import Card, LinksOf, cards_for, no_links, offering
 from cds_service.hooks.contract import DataSources, assessment_json, extension_of, references_of
+from cds_service.hooks.order_cards import order_cards
 from cds_service.hooks.profiles import GENERIC, Profile, shaped
-from cds_service.hooks.request import HookRequest
+from cds_service.hooks.request import ORDER_HOOKS, HookRequest
 from cds_service.hooks.suggestions import laboratory_orders
 from cds_service.terminology.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What came of a call, with all that led there. extension: the assessment as it stands on cards and response."""
+    """What came of a call, with all that led there. extension: the assessment as it stands on cards and response.
+
+    advice: what is said of draft orders; None on hooks without orders.
+    """
 
     facts: PatientFacts
     assessment: Assessment
     cards: tuple[Card, ...]
     extension: dict[str, object]
+    advice: OrderAdvice | None = None
+
+    @property
+    def tier(self) -> Tier:
+        """The tier of what is shown: of the orders where there are any to judge, else of the patient."""
+        return self.assessment.tier if self.advice is None else self.advice.tier
+
+    @property
+    def headline(self) -> str | None:
+        """The rule that set the tier."""
+        if self.advice is None:
+            return self.assessment.headline
+        return next((finding.rule for finding in self.advice.findings if finding.tier is self.advice.tier), None)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """All rules that fired, those on orders first."""
+        fired = () if self.advice is None else self.advice.rules
+        return tuple(dict.fromkeys((*fired, *self.assessment.rules)))
 
 
 def decide(
@@ -66,15 +95,20 @@ def decide(
     record = gather(request.prefetch, request.patient_id, request.encounter_id, fetch, wanted, keep_raw=validate)
     facts = read_facts(record, catalog, now, every_result=every_result)
     assessment = classify(facts, catalog.knowledge, now)
+    advice = None
+    if request.hook in ORDER_HOOKS:
+        drafts = read_orders(request.draft_orders, request.selections, record, catalog)
+        advice = advise(facts, catalog.knowledge, now, assessment, drafts.orders, drafts.not_judged, drafts.background)
     sources = DataSources(prefetch=record.prefetch_used, fetched=record.fetched, failed=record.failed)
     notes = facts.notes + (evidence_notes(record.raw, references_of(assessment)) if validate else ())
-    judgement = assessment_json(assessment, catalog.version, catalog.digest, sources, notes)
+    judgement = assessment_json(assessment, catalog.version, catalog.digest, sources, notes, advice)
     extension = extension_of(judgement)
-    cards = offering(
-        cards_for(assessment, catalog, new_id, extension, links_of),
-        laboratory_orders(assessment.tests, request.patient_id, request.encounter_id, catalog, new_id),
-    )
-    return Decision(facts=facts, assessment=assessment, cards=cards, extension=extension)
+    if advice is None:
+        shown, tests = cards_for(assessment, catalog, new_id, extension, links_of), assessment.tests
+    else:
+        shown, tests = order_cards(advice, assessment, catalog, new_id, extension, links_of), advice.tests
+    cards = offering(shown, laboratory_orders(tests, request.patient_id, request.encounter_id, catalog, new_id))
+    return Decision(facts=facts, assessment=assessment, cards=cards, extension=extension, advice=advice)
 
 
 def response_body(decision: Decision, *, explain: bool, profile: Profile = GENERIC) -> bytes:

@@ -22,6 +22,8 @@ from cds_service.hooks.refusal import HookError, check_utf8, malformed, wrong_ty
 
 EXPLAIN = "org.calcinosis-cds.explain"
 EVALUATION_TIME = "org.calcinosis-cds.evaluation-time"
+ORDER_SELECT, ORDER_SIGN = "order-select", "order-sign"
+ORDER_HOOKS = (ORDER_SELECT, ORDER_SIGN)
 USER_TYPES = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson")
 
 # this service asks for some twenty; a site may have a few of its own for other services
@@ -47,13 +49,18 @@ class FhirAuthorization:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HookRequest:
-    """One checked call. It has no repr, because most of it identifies a person."""
+    """One checked call. It has no repr, because most of it identifies a person.
+
+    draft_orders: as they came, empty for hooks without orders. selections: None where the hook has none.
+    """
 
     hook: str
     hook_instance: str
     user_id: str
     patient_id: str
     encounter_id: str | None
+    draft_orders: msgspec.Raw
+    selections: tuple[str, ...] | None
     prefetch: dict[str, msgspec.Raw] | dict[str, shapes.Brought]
     fhir_server: str | None
     fhir_authorization: FhirAuthorization | None
@@ -65,6 +72,8 @@ class _Context(msgspec.Struct, rename="camel"):
     user_id: str | UnsetType = UNSET
     patient_id: str | UnsetType = UNSET
     encounter_id: str | None = None
+    draft_orders: msgspec.Raw = shapes.ABSENT
+    selections: list[str] | None = None
 
 
 class _Authorization(msgspec.Struct):
@@ -103,7 +112,7 @@ def read_request(body: bytes, hook: str, *, sandbox: bool, keep_raw: bool = Fals
     Raises: HookError.
     """
     envelope = _decoded(body, keep_raw=keep_raw)
-    _check_complete(envelope)
+    _check_complete(envelope, hook)
     if len(envelope.prefetch or ()) > MOST_KEYS:
         raise HookError(400, "too-costly", f"prefetch has more than {MOST_KEYS} keys.", ("prefetch",))
     context = envelope.context
@@ -121,6 +130,8 @@ def read_request(body: bytes, hook: str, *, sandbox: bool, keep_raw: bool = Fals
         user_id=str(context.user_id),
         patient_id=str(context.patient_id),
         encounter_id=context.encounter_id or None,
+        draft_orders=_draft_orders(context) if hook in ORDER_HOOKS else shapes.ABSENT,
+        selections=tuple(context.selections or ()) if hook == ORDER_SELECT else None,
         prefetch=envelope.prefetch or {},
         fhir_server=_fhir_server(envelope, sandbox),
         fhir_authorization=_fhir_authorization(envelope),
@@ -146,7 +157,7 @@ def _decoded(body: bytes, *, keep_raw: bool) -> _AnyEnvelope:
         raise HookError(400, "structure", malformed(body, str(error))) from None
 
 
-def _check_complete(envelope: _AnyEnvelope) -> None:
+def _check_complete(envelope: _AnyEnvelope, hook: str) -> None:
     context = envelope.context if isinstance(envelope.context, _Context) else _Context()
     required = {
         "hook": envelope.hook,
@@ -154,10 +165,20 @@ def _check_complete(envelope: _AnyEnvelope) -> None:
         "context": envelope.context,
         "context.userId": context.user_id,
         "context.patientId": context.patient_id,
+        **({"context.draftOrders": context.draft_orders or UNSET} if hook in ORDER_HOOKS else {}),
+        **({"context.selections": UNSET if context.selections is None else ""} if hook == ORDER_SELECT else {}),
     }
     missing = tuple(place for place, value in required.items() if value is UNSET)
     if missing:
         raise HookError(400, "required", f"Missing: {', '.join(missing)}.", missing)
+
+
+def _draft_orders(context: _Context) -> msgspec.Raw:
+    """The drafts as they came; what is no object and no list is refused, for nothing in it could be an order."""
+    if bytes(context.draft_orders)[:1] not in (b"{", b"["):
+        place = "context.draftOrders"
+        raise HookError(400, "structure", f"{place} is no object; expected a Bundle of draft orders.", (place,))
+    return context.draft_orders
 
 
 def _check_hook(hook: str, served: str) -> None:

@@ -197,7 +197,7 @@ def _note(parts: Parts, visit: _Visit) -> None:
     ended = perf_counter()
     read_at = visit.read_at or ended
     decided_at = visit.decided_at or ended
-    asked, assessment = visit.request, visit.decision.assessment if visit.decision else None
+    asked, decision = visit.request, visit.decision
     entry = DecisionRecord(
         at=parts.clock(),
         service=visit.service.id,
@@ -207,11 +207,11 @@ def _note(parts: Parts, visit: _Visit) -> None:
         outcome=visit.outcome,
         content_version=visit.catalog.version,
         content_digest=visit.catalog.digest,
-        tier=assessment.tier if assessment else None,
-        headline=assessment.headline if assessment else None,
-        rules=assessment.rules if assessment else (),
-        cards=len(visit.decision.cards) if visit.decision else 0,
-        gaps=_gaps(visit.decision) if visit.decision else {},
+        tier=decision.tier if decision else None,
+        headline=decision.headline if decision else None,
+        rules=decision.rules if decision else (),
+        cards=len(decision.cards) if decision else 0,
+        gaps=_gaps(decision) if decision else {},
         read_ms=_ms(read_at - visit.started),
         decide_ms=_ms(decided_at - read_at),
         answer_ms=_ms(ended - decided_at),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cds_service.fhir.record import Wanted
+from cds_service.hooks.request import ORDER_SELECT, ORDER_SIGN
 from cds_service.terminology.catalog import Catalog
 
 CDS_HOOKS_VERSION = "2.0.1"
@@ -17,6 +18,10 @@ KNOWLEDGE = "org.calcinosis-cds.knowledge"
 LONGEST_TEMPLATE = 1800
 # the longest id that a request may carry takes the place of the token when the EHR fills the template in
 _LONGEST_ID = 128
+_REQUIREMENTS = (
+    "FHIR R4. Laboratory results coded in LOINC with UCUM units, problems in SNOMED CT or ICD-10-CM. Without "
+    "prefetched data or a readable FHIR server the answer is 412."
+)
 _LOINC = "http://loinc.org%7C"
 
 
@@ -58,14 +63,33 @@ def services(catalog: Catalog) -> tuple[Service, ...]:
             "70 mg2/dL2, or when other findings of the rules deserve a look; shows none otherwise. "
             "For clinicians; not for emergencies; it never says that there is no risk.",
             wanted=wanted_data(catalog),
-            usage_requirements="FHIR R4. Laboratory results coded in LOINC with UCUM units, problems in SNOMED CT or "
-            "ICD-10-CM. Without prefetched data or a readable FHIR server the answer is 412.",
+            usage_requirements=_REQUIREMENTS,
+        ),
+        *(
+            Service(
+                id=f"metastatic-calcification-{hook}",
+                hook=hook,
+                title=title,
+                description=f"{when} Looks at draft orders of calcium, phosphate, vitamin D and analogues, vitamin K "
+                "antagonists and thiazides beside calcium, phosphate, kidney function and the problem list. Names the "
+                "order and offers to remove it; never changes one by itself. For clinicians; it never says that there "
+                "is no risk.",
+                wanted=wanted_data(catalog),
+                usage_requirements=f"{_REQUIREMENTS} Orders coded in RxNorm, ATC or SNOMED CT; others are named as not "
+                "judged.",
+            )
+            for hook, title, when in (
+                (ORDER_SELECT, "Orders that bear on calcification, at selection", "When an order is selected."),
+                (ORDER_SIGN, "Orders that bear on calcification, at signing", "Before orders are signed."),
+            )
         ),
     )
 
 
 def wanted_data(catalog: Catalog) -> tuple[Wanted, ...]:
-    """The queries of patient-view: one per kind of data, observations by groups of codes.
+    """The queries of every service: one per kind of data, observations by groups of codes.
+
+    Services for orders need the same, for their rules ask for most of it and they tell the patient's tier too.
 
     The bar of system|code is written %7C: a bare bar is no legal character of a URL (RFC 3986).
     """

@@ -118,6 +118,7 @@ class Catalog:
 
     input_groups: (key, title, inputs) of each group of inputs that is prefetched together.
     bounds: least and greatest value of each limit that a site or one of its clients may set.
+    dose_units: what one of each unit of a vitamin D dose is in international units.
     The fields from `observations` on are the tables behind the lookups, by canonical system URI.
     """
 
@@ -142,6 +143,7 @@ class Catalog:
     drug_prefixes: Mapping[str, tuple[DrugCode, ...]]
     procedure_codes: Mapping[str, Mapping[str, tuple[ProcedureCode, ...]]]
     routes: Mapping[str, Mapping[str, Route]]
+    dose_units: Mapping[str, Decimal]
     encounter_classes: Mapping[str, EncounterClass]
     care_locations: Mapping[str, EncounterClass]
 

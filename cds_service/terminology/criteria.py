@@ -36,6 +36,7 @@ _UNIT_OF_ENDING: Final[Mapping[str, str]] = {
     "_mg_dl_per_g_dl": "mg/dL per g/dL",
     "_mg2_dl2": "mg2/dL2",
     "_kg_m2": "kg/m2",
+    "_iu_per_day": "[iU]/d",
     "_mg_dl": "mg/dL",
     "_mmol_l": "mmol/L",
     "_g_dl": "g/dL",

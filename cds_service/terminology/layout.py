@@ -197,6 +197,9 @@ ROUTES: Final = Layout(
     ("code",),
     vital=False,
 )
+DOSE_UNITS: Final = Layout(
+    "dose-units.csv", {"unit": text, "ucum": text, "iu": factor, "source": sources, "note": anything}, ("unit",)
+)
 ENCOUNTERS: Final = Layout(
     "encounter-classes.csv",
     {
@@ -235,7 +238,7 @@ REJECTED_FINDINGS: Final[Mapping[str, Layout]] = {
 }
 MEDICATIONS: Final[Mapping[str, Layout]] = {
     codes.RXNORM: _medications("medications.rxnorm.csv", codes.RXNORM, {"route": _ROUTE_HINT}),
-    codes.ATC: _medications("medications.atc.csv", codes.ATC, {"include": _INCLUDE}),
+    codes.ATC: _medications("medications.atc.csv", codes.ATC, {"include": _INCLUDE, "route": _ROUTE_HINT}),
     codes.SNOMED: _medications("medications.snomed.csv", codes.SNOMED, {}, vital=False),
 }
 PROCEDURES: Final[Mapping[str, Layout]] = {
@@ -282,6 +285,7 @@ CODE_TABLES: Final = (
     *MEDICATIONS.values(),
     *PROCEDURES.values(),
     ROUTES,
+    DOSE_UNITS,
     ENCOUNTERS,
 )
 # What a site folder may add rows to; the meaning of ids, ranges and rejections is not the site's to change.

@@ -119,6 +119,7 @@ def _catalog(content: Content) -> Catalog:
         drug_prefixes=drug_prefixes,
         procedure_codes=_single(content, layout.PROCEDURES, _procedure),
         routes={codes.SNOMED: {row["code"]: Route(row["route"]) for row in content.of(layout.ROUTES)}},
+        dose_units={row["unit"]: Decimal(row["iu"]) for row in content.of(layout.DOSE_UNITS)},
         encounter_classes=_settings(encounters, "encounter"),
         care_locations=_settings(encounters, "location"),
     )

@@ -23,7 +23,10 @@ DRAFT = {
     "status": "draft",
     "intent": "order",
     "subject": {"reference": "Patient/x1"},
-    "medicationCodeableConcept": {"text": "a medicine without code"},
+    "medicationCodeableConcept": {
+        "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "197435"}],
+        "text": "calcium gluconate",
+    },
 }
 
 

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.calls import INSTANCE, Json, calcium, phosphate
-from tests.conformance.conftest import complete, context_of, path_of, request_of, told
+from tests.conformance.conftest import DRAFT, complete, context_of, path_of, request_of, told
 from tests.ehr import AUTHORIZATION, Ehr
 
 JSON = "application/json"
@@ -226,8 +226,8 @@ def test_rb_36_drafts_and_bundles_as_real_clients_send_them_are_taken(client: Fl
     for each in offered:
         context = context_of(each["hook"])
         if "draftOrders" in context:
-            context["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": draft}]}
-            context["selections"] = ["MedicationRequest/draft-2"]
+            context["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": draft}, {"resource": DRAFT}]}
+            context["selections"] = ["MedicationRequest/draft-2", "MedicationRequest/draft-1"]
         data = {**complete(each), "medications": {"resourceType": "Bundle", "entry": [{"resource": draft}]}}
         assert told(client.post(path_of(each), json=request_of(each, context=context, prefetch=data)))
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.calcinosis.classify import classify
+from cds_service.calcinosis.order_advice import advise
 from cds_service.fhir.gather import gather
 from cds_service.fhir.read import read_facts
 from cds_service.fhir.record import PatientRecord
@@ -21,11 +22,20 @@ from cds_service.hooks.request import read_request
 from cds_service.terminology.catalog import Catalog
 from cds_service.terminology.load import load_catalog
 from tests import builders as b
+from tests.facts import Builder
 from tests.fhir.reading import NOW
 
 CATALOG = load_catalog()
 SHARED = Path(__file__).parents[2].parent / "shared"
 
+BUILD = Builder(CATALOG)
+# one order for each rule on orders
+ORDERS = (
+    *(BUILD.order(drug, route="intravenous") for drug in ("calcium-gluconate", "paricalcitol", "potassium-phosphate")),
+    *(BUILD.order(drug, route="oral") for drug in ("calcium-carbonate", "sodium-phosphate", "warfarin")),
+    BUILD.order("cholecalciferol", iu_per_day="20000"),
+    BUILD.order("chlortalidone"),
+)
 # analyte (a name of builders.CODES or a LOINC code), usual values
 LABS: dict[str, tuple[str, ...]] = {
     "calcium": ("9.8 mg/dL", "11.4 mg/dL", "2.9 mmol/L", "12.1 mg/dL", "6.1 mg/dL", "> 15 mg/dL", "< 5 mg/dL", "9.9 g"),
@@ -130,7 +140,10 @@ def others(random: Random) -> list[b.Json]:
 def assert_same_judgement(record: PatientRecord, now: datetime, catalog: Catalog = CATALOG) -> tuple[int, int]:
     """Also notes and marks are the same, gaps and measurements fewer; tells how many of the latter there are."""
     every, some = read_facts(record, catalog, now), read_facts(record, catalog, now, every_result=False)
-    assert classify(some, catalog.knowledge, now) == classify(every, catalog.knowledge, now)
+    judged = classify(every, catalog.knowledge, now)
+    assert classify(some, catalog.knowledge, now) == judged
+    advised = advise(every, catalog.knowledge, now, judged, ORDERS)
+    assert advise(some, catalog.knowledge, now, judged, ORDERS) == advised
     assert (some.notes, some.marks, some.findings) == (every.notes, every.marks, every.findings)
     read = {(each.reference, each.input) for each in some.measurements}
     assert list(some.measurements) == [each for each in every.measurements if (each.reference, each.input) in read]

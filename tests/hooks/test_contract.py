@@ -98,6 +98,7 @@ def test_nothing_to_tell_has_every_field_as_null_or_empty_list() -> None:
         "rules": [],
         "orders": [],
         "orderTier": None,
+        "ordersNotJudged": [],
         "knowledge": {"version": "2026.11.0", "digest": "sha256:ab"},
         "dataSources": {"prefetch": ["patient"], "fetched": [], "failed": []},
         "headline": None,

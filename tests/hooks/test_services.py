@@ -28,7 +28,12 @@ def nothing_empty(value: object) -> bool:
 def test_discovery_lists_the_service_with_all_that_a_client_asks_for(client: FlaskClient, catalog: Catalog) -> None:
     answer = client.get("/cds-services")
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    (service,) = answer.get_json()["services"]
+    service, *orders = answer.get_json()["services"]
+    assert [(each["hook"], each["id"]) for each in orders] == [
+        ("order-select", "metastatic-calcification-order-select"),
+        ("order-sign", "metastatic-calcification-order-sign"),
+    ]
+    assert all(set(each) == set(service) and each["prefetch"] == service["prefetch"] for each in orders)
     assert set(service) == {
         "hook", "id", "title", "description", "prefetch", "usageRequirements", "version", "hookVersion", "extension"
     }  # fmt: skip

@@ -2,6 +2,8 @@
 
 labs: one table each, {calcium = "9.8 mg/dL", ago = "3 d"}; ago is "3 h" when left out.
 conditions, medicines, procedures: ids, or tables with more. expect: what must be in the assessment, and only that.
+orders: draft orders, a drug id or a table with `drugs`, `route` and more; what is said of each is written
+"OT-1 critical", with the rules that lowered it behind; not_judged: "OT-4 values-unknown".
 """
 
 import tomllib
@@ -14,6 +16,8 @@ import pytest
 from cds_service.calcinosis.assessment import Assessment
 from cds_service.calcinosis.classify import classify
 from cds_service.calcinosis.facts import Gap, GapReason, Mark
+from cds_service.calcinosis.order_advice import advise
+from cds_service.calcinosis.orders import Order, OrderAdvice
 from cds_service.terminology.catalog import Catalog
 from tests.facts import NOW, SHORT, Builder, taken
 from tests.scenarios.signed import lines_of, signed
@@ -54,6 +58,29 @@ def _facts(case: dict[str, Any], catalog: Catalog) -> Any:
     options = {key: case[key] for key in ("setting", "sex", "marks", "unread") if key in case}
     age = case.get("age", "60 y")
     return build.patient(*facts, age=None if age == "unknown" else age, gaps=gaps, **options)
+
+
+def _orders(case: dict[str, Any], catalog: Catalog) -> list[Order]:
+    build = Builder(catalog)
+    orders = []
+    for entry in case.get("orders", []):
+        options = {"drugs": [entry]} if isinstance(entry, str) else dict(entry)
+        orders.append(build.order(*options.pop("drugs"), **options))
+    return orders
+
+
+def _advised(advice: OrderAdvice) -> dict[str, Any]:
+    """What is said of the orders in the words of the scenarios."""
+    return {
+        "order_tier": advice.tier,
+        "orders": [" ".join((f.rule, f.tier, *f.downgraded_by)) for f in advice.findings],
+        "reasons": sorted({str(reason) for f in advice.findings for reason in f.reasons}),
+        "not_judged": [f"{each.rule} {each.reason}" for each in advice.not_judged],
+        "kept": [f.rule for f in advice.findings if not f.removable],
+        "emergencies": [str(kind) for kind in advice.seen.emergencies],
+        "order_rules": list(advice.rules),
+        "order_tests": list(advice.tests),
+    }
 
 
 def _seen(assessment: Assessment) -> dict[str, Any]:
@@ -103,6 +130,11 @@ def assess(case: dict[str, Any], catalog: Catalog) -> Assessment:
     return classify(_facts(case, catalog), catalog.knowledge, NOW)
 
 
+def advised(case: dict[str, Any], assessment: Assessment, catalog: Catalog) -> OrderAdvice:
+    """Judge the draft orders of a scenario."""
+    return advise(_facts(case, catalog), catalog.knowledge, NOW, assessment, _orders(case, catalog))
+
+
 @pytest.fixture(scope="module")
 def signed_lines() -> dict[str, list[str]]:
     return signed()
@@ -113,7 +145,7 @@ def test_scenario(
     case: dict[str, Any], catalog: Catalog, signed_lines: dict[str, list[str]], request: pytest.FixtureRequest
 ) -> None:
     assessment = assess(case, catalog)
-    seen = _seen(assessment)
+    seen = {**_seen(assessment), **_advised(advised(case, assessment, catalog))}
     differing = {
         key: {"want": want, "seen": seen[key]}
         for key, want in case["expect"].items()

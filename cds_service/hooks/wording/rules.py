@@ -130,6 +130,58 @@ RULES: dict[str, Rule] = {
     "CL-80": Rule("", ("nigwekar-2016", "hayashi-2012")),
     # ---- type: the clauses are in wording/findings.py
     # ---- populations
+    # ---- draft orders
+    "OT-1": Rule(
+        "intravenous calcium with a product above {product_critical_mg2_dl2} mg2/dL2, or with phosphate at or above "
+        "{order_phosphate_severe_mg_dl} mg/dL unless the product is below {product_warning_mg2_dl2} mg2/dL2",
+        (SEED,),
+    ),
+    "OT-1b": Rule(
+        "intravenous calcium with phosphate above {order_phosphate_marked_mg_dl} mg/dL and a product from "
+        "{product_warning_mg2_dl2} to {product_critical_mg2_dl2} mg2/dL2",
+        (SEED, "block-1998"),
+    ),
+    "OT-2": Rule(
+        "oral calcium or active vitamin D with corrected calcium above {order_calcium_high_mg_dl} mg/dL; critical from "
+        "{order_calcium_critical_mg_dl} mg/dL or with a product above {product_critical_mg2_dl2} mg2/dL2",
+        ("kdoqi-2003", "kdigo-2017"),
+    ),
+    "OT-3": Rule(
+        "sodium phosphate by mouth or as an enema with kidney disease G4 to G5, dialysis, eGFR below {egfr_severe} or "
+        "phosphate above range",
+        ("intern-med-2008",),
+    ),
+    "OT-3b": Rule(
+        "sodium phosphate by mouth or as an enema with eGFR from {egfr_severe} to below {egfr_ckd}, acute kidney "
+        "injury, bowel obstruction, or from {order_age_years} years",
+        ("endoscopy-2003", "intern-med-2008"),
+    ),
+    "OT-4": Rule(
+        "phosphate with phosphate above range, corrected calcium above {order_calcium_high_mg_dl} mg/dL or a product "
+        "above {product_warning_mg2_dl2} mg2/dL2; critical above {product_critical_mg2_dl2} mg2/dL2",
+        (SEED, "kdoqi-2003"),
+    ),
+    "OT-5": Rule("new vitamin K antagonist with active calciphylaxis", ("hayashi-2012", "nigwekar-2015")),
+    "OT-5b": Rule(
+        "new vitamin K antagonist on maintenance dialysis with a product above {product_warning_mg2_dl2} mg2/dL2",
+        ("hayashi-2012", "nigwekar-2016"),
+    ),
+    "OT-6": Rule(
+        "active vitamin D, or vitamin D from {order_vitamin_d_iu_per_day} IU a day, with granulomatous disease, "
+        "corrected calcium above {order_calcium_high_mg_dl} mg/dL or 25-OH vitamin D above "
+        "{vitamin_d_possible_ng_ml} ng/mL",
+        ("amrein-2011", "tebben-2016"),
+    ),
+    "OT-7": Rule("thiazide with corrected calcium above {order_calcium_high_mg_dl} mg/dL", ("tebben-2016",)),
+    "CL-111": Rule(
+        "intravenous calcium is never discouraged in an emergency: potassium from {order_potassium_mmol_l} mmol/L "
+        "(at most {order_emergency_window} old), corrected calcium below {order_calcium_emergency_mg_dl} mg/dL, "
+        "ionised below {order_ionized_calcium_emergency_mmol_l} mmol/L, poisoning or arrest recorded"
+    ),
+    "CL-113": Rule(
+        "calcium and active vitamin D are not called into question for {post_parathyroidectomy_window} after "
+        "parathyroid surgery, nor with corrected calcium below {order_calcium_protected_mg_dl} mg/dL"
+    ),
     "CL-150": Rule("age unknown: at most a warning"),
     "CL-151": Rule("newborn: adult limits are not validated", (SEED,)),
     "CL-152": Rule("infant: adult limits are not validated; severe hypercalcaemia counts"),
@@ -156,6 +208,7 @@ CAPS: dict[str, str] = {
     "CL-154": "adult levels are not used in adolescents",
     "CL-158": "palliative care is recorded",
     "CL-159": "values change by the hour",
+    "CL-41": "the value is too old to judge the present",
     **dict.fromkeys(
         ("CL-35", "CL-36", "CL-37", "CL-38", "CL-39", "CL-40"), "the pair is not fresh enough for the setting"
     ),

@@ -240,14 +240,19 @@ def _advice_words(a: Assessment) -> dict[str, str]:
 def doubt_lines(a: Assessment) -> list[str]:
     """Return caps, remarks on the data, populations and the confidence."""
     lines = [_cap(cap) for cap in a.caps]
-    protein = ""
-    if a.protein_gap_g_dl is not None:
-        protein = f"Total protein minus albumin is {number(a.protein_gap_g_dl)} g/dL: "
-    lines += [sentence(fill(FLAGS[flag], {}, protein=protein)) for flag in a.flags if flag in FLAGS]
+    lines += remark_lines(a)
     lines += [POPULATIONS[group] for group in a.population if group in POPULATIONS]
     weak = f" ({', '.join(inert(word.replace('_', ' '), 60) for word in a.weaknesses)})" if a.weaknesses else ""
     lines.append(f"Confidence: {a.confidence}{weak}")
     return lines
+
+
+def remark_lines(a: Assessment) -> list[str]:
+    """Return the remarks on the data: what was refused, left out or could not be read."""
+    protein = ""
+    if a.protein_gap_g_dl is not None:
+        protein = f"Total protein minus albumin is {number(a.protein_gap_g_dl)} g/dL: "
+    return [sentence(fill(FLAGS[flag], {}, protein=protein)) for flag in a.flags if flag in FLAGS]
 
 
 def _cap(cap: Cap) -> str:

@@ -113,9 +113,9 @@ UNPRINTED: Final[dict[str, str]] = {
     "CL-98": "what is missing or stale is named with its last date and what follows from it",
     # ---- what a card never says
     "CL-110": "no doses; no named antiresorptive, diuretic, thiosulfate, calcimimetic or dialysate change",
-    "CL-111": "never against calcium in symptomatic hypocalcaemia, hyperkalaemia with ECG change, cardiac arrest",
-    "CL-113": (
-        "no change of calcium or vitamin D is suggested within {post_parathyroidectomy_window} of parathyroid surgery"
+    "CL-112": (
+        "never against a vitamin K antagonist without its alternative or the indication in view (mechanical valves, "
+        "recent thrombosis)"
     ),
     "CL-115": 'never "no risk", "safe" or "excluded"',
     # ---- delivery and data

@@ -4,6 +4,7 @@ Knows: how a value, its range and its source are shown.
 Must not know: tiers or advice.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from cds_service.calcinosis.assessment import Assessment, Freshness, Product, Value
@@ -38,7 +39,11 @@ MINORS = frozenset({"newborn", "infant", "child", "adolescent"})
 
 def value_table(a: Assessment) -> str:
     """Return a Markdown table of the values; empty when there are none."""
-    values = values_of(a)[:MOST_ROWS]
+    return table_of(values_of(a)[:MOST_ROWS])
+
+
+def table_of(values: Sequence[Value]) -> str:
+    """Return a Markdown table of these values; empty when there are none."""
     if not values:
         return ""
     rows = ["| Result | Value | Collected | Reference range | Source |", "| --- | --- | --- | --- | --- |"]

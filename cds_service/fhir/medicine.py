@@ -1,0 +1,93 @@
+"""Which medicine a resource is about: by code, by reference to a Medication, contained or beside it, and ingredients.
+
+Knows: the three ways of FHIR releases to name a medicine, routes coded in a dosage.
+Must not know: which codes there are (catalog), statuses, what a medicine does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cds_service.calcinosis.facts import Route
+from cds_service.fhir import parts, shapes
+from cds_service.fhir.references import local_reference
+from cds_service.terminology.catalog import Catalog, DrugCode
+
+Prescribed = shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration
+# The rules ask for the route of calcium and phosphate salts alone, and their injections go into a vein.
+_ROUTE_OF_FORM: Final = {
+    "oral": Route.ORAL,
+    "injectable": Route.INTRAVENOUS,
+    "rectal": Route.RECTAL,
+    "other": Route.OTHER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Medicine:
+    """What a resource says of its medicine. text: its name in words. lost: it refers to a Medication that is not there.
+
+    codings: all codes, of the medicine and of its ingredients.
+    """
+
+    codings: tuple[shapes.Coding, ...]
+    text: str
+    lost: bool
+
+
+def medicine_of(resource: Prescribed, held: Mapping[str, shapes.Medication]) -> Medicine:
+    """Return the medicine of a resource. held: Medications by "Type/id" and by address."""
+    concepts = [resource.medicationCodeableConcept]
+    references = [resource.medicationReference]
+    if resource.medication is not None:
+        concepts.append(resource.medication.concept)
+        references.append(resource.medication.reference)
+    lost, named = False, list[str | None]()
+    for reference in references:
+        if reference is None or not reference.reference:
+            continue
+        named.append(reference.display)
+        medication = _referred(resource, reference.reference.strip(), held)
+        lost = lost or medication is None
+        if medication is not None:
+            concepts.append(medication.code)
+            for ingredient in medication.ingredient or ():
+                concepts.append(ingredient.itemCodeableConcept)
+                concepts.append(ingredient.item.concept if ingredient.item is not None else None)
+    there = [concept for concept in concepts if concept is not None]
+    codings = tuple(coding for concept in there for coding in concept.coding or () if coding.code)
+    words = [*(concept.text for concept in there), *(coding.display for coding in codings), *named]
+    return Medicine(codings, next((text for text in words if text and text.strip()), ""), lost)
+
+
+def _referred(resource: Prescribed, name: str, held: Mapping[str, shapes.Medication]) -> shapes.Medication | None:
+    if name.startswith("#"):
+        return parts.contained(resource.contained, name, parts.contained_medication)
+    return held.get(local_reference(name)) or held.get(name)
+
+
+def drugs_of(codings: tuple[shapes.Coding, ...], catalog: Catalog) -> dict[str, DrugCode]:
+    """Return the medicines that these codes stand for, by drug id; a code that tells a route goes before others."""
+    drugs: dict[str, DrugCode] = {}
+    for coding in codings:
+        for row in catalog.drugs_for(coding.system or "", coding.code or ""):
+            known = drugs.get(row.drug)
+            if known is None or (not known.route_hint and row.route_hint):
+                drugs[row.drug] = row
+    return drugs
+
+
+def route_of(dosage: list[shapes.Dosage] | None, catalog: Catalog) -> Route:
+    """Return the one route that the dosage codes; UNKNOWN when there is none or there are several."""
+    routes = {
+        route
+        for each in dosage or ()
+        for coding in (each.route.coding if each.route is not None else None) or ()
+        if (route := catalog.route(coding.system or "", coding.code or "")) is not None
+    }
+    return routes.pop() if len(routes) == 1 else Route.UNKNOWN
+
+
+def route_of_form(row: DrugCode, dosed: Route) -> Route:
+    """Return the route of the dosage, else that of the product's form."""
+    return dosed if dosed is not Route.UNKNOWN else _ROUTE_OF_FORM.get(row.route_hint, Route.UNKNOWN)
