@@ -27,6 +27,7 @@ from cds_service.hooks.decide import decide, response_body
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import services
 from cds_service.hooks.turns import Turns
+from cds_service.keeping import counting, feedback_of, recollection_of
 from cds_service.settings import Settings, SettingsError
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
@@ -101,6 +102,7 @@ def create_app(
     catalog = catalog or catalog_of(settings)
     journal = journal or journal_of(settings)
     noted = observers.observers_of(settings, journal, journal.record, (catalog.version, catalog.digest))
+    feedback = feedback_of(settings)
     app = Flask("cds_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False  # an address fits or is unknown; a redirect would repeat the patient's data
@@ -120,6 +122,9 @@ def create_app(
         record=noted.record,
         audit=noted.audit,
         fetch_for=noted.counting(fetch_of(settings)),
+        keep_feedback=counting(feedback, noted.feedback) if feedback else None,
+        keeps_comments=settings.keep_comments,
+        memory=recollection_of(settings),
     )
     if settings.shows_pages:
         from cds_service.page_parts import with_pages  # imported here, so that a service without pages does not pay
@@ -130,6 +135,7 @@ def create_app(
     observers.install(app, noted, settings)
     _allow_browsers(app, settings)
     app.extensions["journal"] = journal
+    app.extensions["feedback"] = feedback
     app.extensions["clients"] = clients
     _warm_up(catalog, clock, validate=settings.validates)
     return app

@@ -16,6 +16,7 @@ from cds_service.commands.common import stop, stop_content
 from cds_service.commands.content import check_mappings, expand_mappings, export_mappings, knowledge
 from cds_service.commands.database import database
 from cds_service.commands.registration import registration_sheet
+from cds_service.commands.reports import feedback, silent
 from cds_service.commands.tenants import tenants
 from cds_service.settings import SettingsError
 
@@ -78,5 +79,16 @@ def demo(url: str | None) -> None:
     sys.exit(1 if failed else 0)
 
 
-for command in (check_mappings, export_mappings, expand_mappings, knowledge, registration_sheet, database, tenants):
+COMMANDS = (
+    check_mappings,
+    export_mappings,
+    expand_mappings,
+    knowledge,
+    registration_sheet,
+    database,
+    feedback,
+    silent,
+    tenants,
+)
+for command in COMMANDS:
     main.add_command(command)

@@ -36,6 +36,8 @@ ALLOWED = {
     "trace",
     "failures",
     "lost",
+    "lost_cards",
+    "delivery",
     "host",
     "port",
     "workers",

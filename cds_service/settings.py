@@ -18,6 +18,7 @@ from cds_service.trust.addresses import is_loopback
 from cds_service.trust.tenants import Network
 
 PREFIX = "CDS_"
+SHORTEST_KEY = 32
 UNAUTHENTICATED = "yes-i-understand"
 ALGORITHMS = frozenset({"ES256", "ES384", "RS256", "RS384"})
 
@@ -132,6 +133,48 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         default=SecretStr("sqlite:///var/journal.sqlite3"),
         description="Where decisions are recorded (SQLAlchemy URL: SQLite or PostgreSQL). Empty: nowhere.",
+    )
+    hash_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of at least 32 characters for the hashes under which acknowledged guidance is remembered. "
+        "Without it cards are shown each time. In sandbox mode with SQLite one is made and kept beside the database.",
+    )
+    snooze: bool | None = Field(
+        default=None,
+        description="Do not repeat guidance that the same user has acknowledged on the same patient, until there is a "
+        "new pair, a higher tier or anything else new, or the time is up (CL-125). Default: yes, in sandbox mode no.",
+    )
+    snooze_inpatient_h: float = Field(
+        default=24,
+        ge=0,
+        le=168,
+        description="How long an acknowledgement counts in hospital, emergency room, or where the place is not known, "
+        "in hours: a day of rounds. 0: not at all.",
+    )
+    snooze_outpatient_h: float = Field(
+        default=720,
+        ge=0,
+        le=2160,
+        description="How long it counts in outpatient care, in hours: 30 days, about from one visit to the next. "
+        "0: not at all.",
+    )
+    snooze_critical_h: float = Field(
+        default=24,
+        ge=0,
+        le=720,
+        description="The longest that it counts for a critical card anywhere, in hours: such a card may come once a "
+        "day too often, never a month too late. 0: critical cards are shown each time.",
+    )
+    keep_comments: bool = Field(
+        default=False,
+        description="Keep the words that users write when they override a card. They may tell of patients; without "
+        "this only is kept that there were some.",
+    )
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after which `cds-service db prune` removes rows, unless it is told otherwise. "
+        "Nothing is removed by itself.",
     )
     local_mappings_dir: str = Field(
         default="", description="Folder with the site's own codes; they may add to the shipped tables, never redefine."
@@ -276,6 +319,20 @@ class Settings(BaseSettings):
         """Our client id at each EHR that may launch us, by the base address of its FHIR server."""
         pairs = (each.rpartition("=") for each in _listed(self.smart_clients))
         return {issuer.strip().rstrip("/"): client.strip() for issuer, _, client in pairs}
+
+    @model_validator(mode="after")
+    def _key_fits(self) -> Self:
+        length = len(self.hash_key.get_secret_value())
+        if 0 < length < SHORTEST_KEY:
+            raise ValueError(f"CDS_HASH_KEY: has {length} characters, too few; expected {SHORTEST_KEY} or more")
+        if self.snooze and not length and not self.sandbox:
+            raise ValueError("CDS_SNOOZE: needs CDS_HASH_KEY, for acknowledgements are remembered under keyed hashes")
+        return self
+
+    @property
+    def snoozes(self) -> bool:
+        """Whether acknowledged guidance is not repeated."""
+        return not self.sandbox if self.snooze is None else self.snooze
 
     @property
     def explains(self) -> bool:

@@ -73,6 +73,7 @@ ROOT = {
     "app": {"flask", "flask_cors"},
     "assess": {"msgspec"},
     "cli": {"click"},
+    "keeping": set(),
     "clients": set(),
     "demo": {"msgspec"},
     "logs": {"msgspec"},
@@ -90,7 +91,7 @@ CLOCKS_AND_CHANCE = {
     ("time", "time"),
     *(("uuid", name) for name in ("uuid1", "uuid4")),
 }
-KNOWS_TIME_AND_CHANCE = {"app.py", "cli.py"}
+KNOWS_TIME_AND_CHANCE = {"app.py", "cli.py", "keeping.py", "commands/common.py"}
 
 
 def modules(package: Path) -> Iterator[tuple[str, ast.Module]]:

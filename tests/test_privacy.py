@@ -17,6 +17,7 @@ from cds_service.app import create_app
 from cds_service.hooks import routes
 from cds_service.logs import JsonLines
 from cds_service.settings import read_settings
+from cds_service.storage.engine import engine_of
 from cds_service.storage.journal import Journal
 from cds_service.terminology.catalog import Catalog
 from tests.calls import CLOCK, EXPLAIN, INSTANCE, PATIENT_VIEW, bundle, calcium, call, patient, phosphate, prefetch
@@ -151,6 +152,64 @@ def test_an_answer_with_a_card_leaves_no_trace_of_the_patient(
     assert heard.lines
     printed = "".join(capfd.readouterr())
     assert leaks(kept + "".join(heard.lines + heard.carried) + printed) == []
+
+
+FEEDBACK = {
+    "card": "3c2f0a54-9a1f-4d61-8f8f-0b6f2a7f7c01",
+    "outcome": "overridden",
+    "outcomeTimestamp": "2026-10-12T08:20:00Z",
+    "overrideReason": {
+        "reason": {"code": f"Mrs Doe {SENTINEL}", "display": SENTINEL, "system": SENTINEL},
+        "userComment": f"Mrs Doe {SENTINEL} 1960-04-01",
+    },
+    "overrideReasons": {
+        "extension": {
+            "com.epic.cdshooks.feedback.overrideReason.reasonCategory": f"Mrs Doe {SENTINEL}",
+            "com.epic.cdshooks.feedback.overrideReason.reasonTitle": SENTINEL,
+            SENTINEL: SENTINEL,
+        },
+        "userComment": SENTINEL,
+    },
+    SENTINEL: {"patient": PATIENT, "user": SENTINEL},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({}, 200), ({"card": SENTINEL}, 400), ({"outcome": SENTINEL}, 400), ({"outcomeTimestamp": SENTINEL}, 400)],
+)
+def test_feedback_and_remembered_cards_leave_no_trace_of_patient_user_or_words(
+    catalog: Catalog,
+    tmp_path: Path,
+    heard: Heard,
+    capfd: pytest.CaptureFixture[str],
+    change: dict[str, str],
+    status: int,
+) -> None:
+    url = sqlite_at(tmp_path / "journal.sqlite3")
+    settings = read_settings({}, sandbox=True, database_url=url, snooze=True, hash_key="0123456789abcdef" * 2)
+    app = create_app(settings, clock=lambda: NOW, catalog=catalog)
+    assert app.test_client().post(PATIENT_VIEW, data=replaced(), content_type="application/json").get_json()["cards"]
+    answer = app.test_client().post(f"{PATIENT_VIEW}/feedback", json={"feedback": [FEEDBACK | change]})
+    assert answer.status_code == status
+    app.extensions["journal"].close()
+    app.extensions["feedback"].close()
+    kept = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir())).decode("latin-1")
+    assert "shown" in kept
+    assert ("overridden" in kept) == (status == 200)
+    printed = "".join(capfd.readouterr())
+    assert leaks(answer.text + kept + "".join(heard.lines + heard.carried) + printed) == []
+
+
+def test_a_store_that_is_away_tells_no_values(catalog: Catalog, tmp_path: Path, heard: Heard) -> None:
+    url = sqlite_at(tmp_path / "journal.sqlite3")
+    app = create_app(read_settings({}, sandbox=True, database_url=url), clock=lambda: NOW, catalog=catalog)
+    with engine_of(url, pooled=False).begin() as connection:
+        connection.exec_driver_sql("DROP TABLE feedback")
+    answer = app.test_client().post(f"{PATIENT_VIEW}/feedback", json={"feedback": [FEEDBACK]})
+    assert answer.status_code == 503
+    assert heard.lines
+    assert leaks(answer.text + "".join(heard.lines + heard.carried)) == []
 
 
 def test_the_token_is_in_no_answer(client: FlaskClient) -> None:

@@ -7,6 +7,7 @@ Must not know: any command. Here alone commands read the environment.
 import os
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,6 +27,11 @@ def settings(**given: object) -> Settings:
         return read_settings(os.environ, **given)
     except SettingsError as error:
         stop(str(error))
+
+
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
 
 
 def content(directory: Path | None) -> "Content":

@@ -7,11 +7,12 @@ Must not know: tables.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import click
 
+from cds_service.commands.common import now, stop
 from cds_service.commands.common import settings as settings_of
-from cds_service.commands.common import stop
 
 
 @click.group("db")
@@ -44,6 +45,22 @@ def current() -> None:
     click.echo(version or "no version")
     if problem:
         fail(problem[0].upper() + problem[1:])
+
+
+@database.command("prune")
+@click.option("--older-than", "days", type=click.IntRange(min=1), help="Age in days (default: CDS_RETENTION_DAYS).")
+def prune(days: int | None) -> None:
+    """Remove what is older than so many days: decisions, cards, feedback."""
+    days = days or settings_of().retention_days
+    if days is None:
+        stop("Say how old: --older-than DAYS, or set CDS_RETENTION_DAYS.")
+    with told():
+        from cds_service.storage.prune import prune as remove
+
+        removed = remove(url_of_settings(), now() - timedelta(days=days))
+    click.echo(
+        f"Removed from before {days} day(s): " + ", ".join(f"{n} of {name}" for name, n in removed.items()) + "."
+    )
 
 
 def url_of_settings() -> str:

@@ -216,12 +216,25 @@ def _evaluation_time(raw: msgspec.Raw | None) -> datetime | None:
         text = msgspec.json.decode(raw, type=str)
     except (msgspec.DecodeError, RecursionError):
         raise HookError(400, "value", f"{place} is not a string; expected {expected}.", (place,)) from None
-    if not _INSTANT.fullmatch(text):
+    instant = instant_of(text)
+    if instant is None:
         raise _refused(place, text, expected)
+    return instant
+
+
+def instant_of(text: str) -> datetime | None:
+    """The instant that an RFC 3339 text with seconds and zone means, None when it means none."""
+    if not _INSTANT.fullmatch(text):
+        return None
     try:
         return datetime.fromisoformat(text)
     except ValueError:  # the 31st of February, an hour of 25, an offset of a day
-        raise _refused(place, text, expected) from None
+        return None
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether the text is a UUID as cards and hook instances have one."""
+    return bool(_UUID.fullmatch(text))
 
 
 def _fhir_server(envelope: _AnyEnvelope, sandbox: bool) -> str | None:

@@ -14,22 +14,37 @@ from time import perf_counter
 import msgspec
 from flask import Blueprint, Response, request
 
+from cds_service.calcinosis.assessment import Assessment
 from cds_service.fhir.gather import Fetch, MissingData
 from cds_service.fhir.labels import NOT_MAPPED
+from cds_service.hooks.again import HOOK as MEMORABLE_HOOK
+from cds_service.hooks.again import Memory, Remembered
 from cds_service.hooks.cards import LinksOf, no_links
 from cds_service.hooks.decide import Decision, decide, response_body
+from cds_service.hooks.feedback import read_feedback
+from cds_service.hooks.noted import shown_cards
 from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Service
 from cds_service.hooks.turns import Turns
-from cds_service.storage.records import UNMAPPED, AuditRecord, DecisionRecord, hashed
+from cds_service.storage.records import (
+    UNMAPPED,
+    AuditRecord,
+    DecisionRecord,
+    Delivery,
+    FeedbackItem,
+    ShownCard,
+    StoreAway,
+    hashed,
+)
 from cds_service.terminology.catalog import Catalog
 from cds_service.trust.tenants import Tenant
 
 log = logging.getLogger(__name__)
 
 # answers hold patient data: no cache may keep them, no browser may take them for anything but JSON
+RETRY_SECONDS = 30
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -54,6 +69,8 @@ class Parts:
     record: takes a DecisionRecord without waiting. audit: takes each call with its patient.
     fetch_for: how to read from the EHR's FHIR server, if at all.
     links_for: which links to pages of our own a card of this call gets.
+    keep_feedback: takes items of feedback and returns when they are safe, raises StoreAway; None where nothing is kept.
+    memory: what remembers acknowledgements; None where cards are shown each time.
     """
 
     catalog: Catalog
@@ -71,6 +88,9 @@ class Parts:
     audit: Callable[[AuditRecord], None]
     fetch_for: Callable[[HookRequest, Tenant], Fetch | None]
     links_for: Callable[[Call], LinksOf] = lambda call: no_links
+    keep_feedback: Callable[[Sequence[FeedbackItem]], None] | None = None
+    keeps_comments: bool = False
+    memory: Memory | None = None
 
 
 def blueprint(parts: Parts) -> Blueprint:
@@ -103,6 +123,12 @@ def blueprint(parts: Parts) -> Blueprint:
         if service is None:
             raise _unknown_service()
         return _call(parts, service)
+
+    @routes.post("/cds-services/<service_id>/feedback")
+    def feedback(service_id: str) -> Response:
+        if service_id not in offered:
+            raise _unknown_service()
+        return _feedback(parts, service_id)
 
     @routes.get("/healthz")
     def alive() -> Response:
@@ -154,6 +180,8 @@ def _answer(parts: Parts, visit: "_Visit", tenant: Tenant, body: bytes) -> Respo
         new_id=parts.new_id,
         validate=parts.validate,
         links_of=parts.links_for(seen),
+        silent=tenant.silent,
+        recall=_recall(parts, tenant, visit.service, hook_request),
     )
     visit.decided_at, visit.decision = perf_counter(), decision
     explain = hook_request.explain and parts.explains
@@ -163,6 +191,45 @@ def _answer(parts: Parts, visit: "_Visit", tenant: Tenant, body: bytes) -> Respo
 
 def _discovery(parts: Parts, services: Sequence[Service]) -> bytes:
     return msgspec.json.encode({"services": [service.discovery(parts.catalog) for service in services]})
+
+
+def _recall(
+    parts: Parts, tenant: Tenant, service: Service, hook_request: HookRequest
+) -> Callable[[Assessment], Remembered] | None:
+    """How to find out whether guidance was acknowledged before, where that is asked at all."""
+    memory = parts.memory
+    if memory is None or tenant.silent or service.hook != MEMORABLE_HOOK:
+        return None
+    return lambda assessment: memory.recall(tenant.name, service.id, hook_request, assessment, parts.clock())
+
+
+def _feedback(parts: Parts, service_id: str) -> Response:
+    """Keep what a client reports of cards, and say so only then."""
+    tenant = parts.admit()
+    if not tenant.may_call(service_id):
+        raise _unknown_service()
+    if parts.keep_feedback is None:
+        raise HookError(
+            404, "not-supported", "Feedback is not offered: nothing is kept here (CDS_DATABASE_URL is empty)."
+        )
+    items = read_feedback(
+        _body(),
+        tenant=tenant.name,
+        service=service_id,
+        received=parts.clock(),
+        keep_comments=parts.keeps_comments,
+    )
+    try:
+        parts.keep_feedback(items)
+    except StoreAway as error:
+        log.warning("feedback refused", extra={"service": service_id, "error": str(error)})
+        raise HookError(
+            503,
+            "transient",
+            "The feedback could not be kept; nothing of it was. Send it again later.",
+            headers={"Retry-After": str(RETRY_SECONDS)},
+        ) from None
+    return Response(b'{"status":"ok"}', mimetype="application/json", headers=_PRIVATE)
 
 
 def _unknown_service() -> HookError:
@@ -197,9 +264,10 @@ def _note(parts: Parts, visit: _Visit) -> None:
     ended = perf_counter()
     read_at = visit.read_at or ended
     decided_at = visit.decided_at or ended
-    asked, decision = visit.request, visit.decision
+    at, asked, decision = parts.clock(), visit.request, visit.decision
+    remembered = decision.remembered if decision else None
     entry = DecisionRecord(
-        at=parts.clock(),
+        at=at,
         service=visit.service.id,
         hook=visit.service.hook,
         tenant=visit.tenant.name if visit.tenant else None,
@@ -210,11 +278,14 @@ def _note(parts: Parts, visit: _Visit) -> None:
         tier=decision.tier if decision else None,
         headline=decision.headline if decision else None,
         rules=decision.rules if decision else (),
-        cards=len(decision.cards) if decision else 0,
+        cards=len(decision.cards) if decision and decision.delivery is Delivery.SHOWN else 0,
         gaps=_gaps(decision) if decision else {},
         read_ms=_ms(read_at - visit.started),
         decide_ms=_ms(decided_at - read_at),
         answer_ms=_ms(ended - decided_at),
+        delivery=decision.delivery if decision else None,
+        suppressed_since=remembered.since if remembered else None,
+        shown=_shown(visit, decision, at) if decision else (),
     )
     parts.record(entry)
     patient = f"Patient/{asked.patient_id}" if asked else None
@@ -227,6 +298,11 @@ def _gaps(decision: Decision) -> dict[str, int]:
     gaps = Counter(gap.reason.value for gap in decision.assessment.gaps)
     gaps[UNMAPPED] = sum(note.endswith(NOT_MAPPED) for note in decision.facts.notes)
     return dict(+gaps)
+
+
+def _shown(visit: _Visit, decision: Decision, at: datetime) -> tuple[ShownCard, ...]:
+    tenant = visit.tenant.name if visit.tenant else ""
+    return shown_cards(decision, at=at, tenant=tenant, service=visit.service.id, version=visit.catalog.version)
 
 
 def _ms(seconds: float) -> float:

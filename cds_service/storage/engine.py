@@ -4,9 +4,12 @@ Knows: SQLAlchemy, and how the two are tuned so that several processes get along
 Must not know: tables.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -25,8 +28,9 @@ def engine_of(
     """An engine that has not connected yet. Its connections are good for one process only.
 
     durable: a commit has reached the disk when it returns, also on SQLite.
-    reads: for single reading statements, without transactions.
-    wait: how long SQLite waits for another writer, and how long connecting to PostgreSQL may take, in seconds.
+    reads: for single reading statements, without transactions; the database refuses to write.
+    wait: seconds that SQLite waits for another writer, and that connecting to PostgreSQL, or its answer to a reader,
+        may take.
 
     Raises: UnusableDatabase.
     """
@@ -34,17 +38,23 @@ def engine_of(
     pool = {} if pooled else {"poolclass": sa.NullPool}
     level = {"isolation_level": "AUTOCOMMIT"} if reads else {}
     if parsed.get_backend_name() == "sqlite":
+        if reads:  # a reader makes no file
+            parsed = parsed.set(database=f"file:{quote(str(parsed.database))}", query={"mode": "ro", "uri": "true"})
         engine = sa.create_engine(parsed, connect_args={"timeout": wait}, **pool, **level)
         sa.event.listen(engine, "connect", _tuned(durable=durable, reads=reads))
         if not reads:
             sa.event.listen(engine, "begin", _begin_writing)
         return engine
     try:
-        return sa.create_engine(
-            parsed, pool_pre_ping=True, connect_args={"connect_timeout": int(wait)}, **pool, **level
-        )
+        return sa.create_engine(parsed, pool_pre_ping=True, connect_args=_postgresql(reads, wait), **pool, **level)
     except ModuleNotFoundError:
         raise UnusableDatabase("needs the extra postgres: pip install 'calcinosis-cds[postgres]'") from None
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert the rows; one that a constraint of the table counts as known is left out."""
+    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    connection.execute(insert.on_conflict_do_nothing(), rows)
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -76,13 +86,25 @@ def _tuned(*, durable: bool, reads: bool):  # type: ignore[no-untyped-def]  # th
 
     def tune(connection, _record):  # type: ignore[no-untyped-def]
         cursor = connection.cursor()
-        if not reads:
+        if reads:
+            cursor.execute("PRAGMA query_only=ON")
+        else:
             connection.isolation_level = None  # the driver begins no transactions of its own; _begin_writing does
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         cursor.close()
 
     return tune
+
+
+def _postgresql(reads: bool, wait: float) -> dict[str, object]:
+    """What the driver is told. A reader waits neither for a slow answer nor for a server that has vanished."""
+    told: dict[str, object] = {"connect_timeout": max(2, int(wait))}  # libpq takes 1 for 2
+    if reads:
+        milliseconds = int(wait * 1000)
+        told["tcp_user_timeout"] = milliseconds
+        told["options"] = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds}"
+    return told
 
 
 def _begin_writing(connection: sa.Connection) -> None:

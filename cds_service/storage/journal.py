@@ -1,6 +1,6 @@
 """The journal of decisions: what was decided by which content, how long it took; never about whom.
 
-Knows: SQLAlchemy Core, one table (its columns are the fields of DecisionRecord).
+Knows: SQLAlchemy Core, two tables: decisions and the cards that went out.
 Must not know: requests, resources, Flask.
 
 A call hands its record over and goes on; one background thread per process writes. Nothing here can fail a call: a full
@@ -10,11 +10,10 @@ queue drops the record, a database that cannot be reached loses the batch, and b
 import logging
 import queue
 import threading
-from datetime import UTC
 
-from cds_service.storage.engine import FAILURES, engine_of
+from cds_service.storage.engine import FAILURES, engine_of, insert_new
 from cds_service.storage.records import DecisionRecord
-from cds_service.storage.schema import decision
+from cds_service.storage.schema import decision, shown_card
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +27,14 @@ FLUSH_SECONDS = 0.5
 class Journal:
     """Takes records without waiting and writes them in the background.
 
-    failures: batches that could not be written. dropped: records lost, by these or because the queue was full.
+    failures: batches that could not be written.
+    dropped, dropped_cards: records and cards lost, by these or because the queue was full.
     """
 
     def __init__(self, url: str, queue_size: int = QUEUE_SIZE) -> None:
         self.failures = 0
         self.dropped = 0
+        self.dropped_cards = 0
         self._queue: queue.SimpleQueue[DecisionRecord] = queue.SimpleQueue()
         self._queue_size = queue_size
         self._engine = engine_of(url)
@@ -47,6 +48,7 @@ class Journal:
             return
         if self._queue.qsize() >= self._queue_size:
             self.dropped += 1
+            self.dropped_cards += len(entry.shown)
             return
         self._queue.put(entry)
         if self._writer is None:
@@ -57,7 +59,7 @@ class Journal:
         self._closing.set()
         if self._writer is not None:
             self._writer.join()
-        self._write_waiting()
+        self.flush()
         self._engine.dispose()
 
     def _start_writer(self) -> None:
@@ -72,32 +74,42 @@ class Journal:
     def _write_until_closed(self) -> None:
         main = threading.main_thread()
         while main.is_alive() and not self._closing.wait(FLUSH_SECONDS):
-            self._write_waiting()
-        self._write_waiting()
+            self.flush()
+        self.flush()
 
-    def _write_waiting(self) -> None:
+    def flush(self) -> None:
+        """Write what is waiting."""
         while batch := self._batch():
             try:
                 self._write(batch)
             except FAILURES as error:
                 self.failures += 1
+                cards = sum(len(entry.shown) for entry in batch)
                 self.dropped += len(batch)
+                self.dropped_cards += cards
                 # the type only: messages of drivers quote addresses, passwords and values
                 log.warning(
                     "journal failed",
-                    extra={"error": type(error).__name__, "failures": self.failures, "lost": len(batch)},
+                    extra={
+                        "error": type(error).__name__,
+                        "failures": self.failures,
+                        "lost": len(batch),
+                        "lost_cards": cards,
+                    },
                 )
 
-    def _batch(self) -> list[dict[str, object]]:
-        batch: list[dict[str, object]] = []
+    def _batch(self) -> list[DecisionRecord]:
+        batch: list[DecisionRecord] = []
         while len(batch) < BATCH_SIZE:
             try:
-                entry = self._queue.get_nowait()
+                batch.append(self._queue.get_nowait())
             except queue.Empty:
                 break
-            batch.append(entry.as_row() | {"at": entry.at.astimezone(UTC)})  # SQLite keeps no zone
         return batch
 
-    def _write(self, batch: list[dict[str, object]]) -> None:
+    def _write(self, batch: list[DecisionRecord]) -> None:
+        cards = [card.as_row() for entry in batch for card in entry.shown]
         with self._engine.begin() as connection:
-            connection.execute(decision.insert(), batch)
+            connection.execute(decision.insert(), [entry.as_row() for entry in batch])
+            if cards:
+                insert_new(connection, shown_card, cards)

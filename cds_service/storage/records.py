@@ -8,6 +8,81 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
+
+
+class StoreAway(Exception):
+    """The database cannot take anything now; nothing was kept. Holds the kind of the trouble, never a value."""
+
+
+class Delivery(StrEnum):
+    """What the caller got to see of a decision."""
+
+    SHOWN = "shown"
+    NOTHING = "nothing"  # there was nothing to show
+    SILENT = "silent"  # the client is in silent mode
+    REPEAT = "repeat"  # the user has acknowledged the same guidance (CL-125)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCard:
+    """A card as it went out, or as it would have.
+
+    topic: the static code under which an EHR remembers it. rules: all that fired. suggestions: their uuids.
+    place, evidence: keyed hashes of where it was shown and on what it rests; None where nothing is remembered.
+    """
+
+    uuid: str
+    at: datetime
+    tenant: str
+    service: str
+    delivery: Delivery
+    tier: str
+    topic: str
+    rules: Sequence[str]
+    suggestions: Sequence[str]
+    content_version: str
+    place: str | None
+    evidence: str | None
+
+    def as_row(self) -> dict[str, object]:
+        """All fields, for the database."""
+        return {name: getattr(self, name) for name in _SHOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackItem:
+    """What a client reports of one card.
+
+    outcome_at: the client's clock. received_at: ours. reason: a code.
+    commented: whether there was a comment; its text only where the site keeps it.
+    """
+
+    received_at: datetime
+    tenant: str
+    service: str
+    card: str
+    outcome: str
+    outcome_at: datetime
+    suggestions: Sequence[str]
+    reason: str | None
+    commented: bool
+    comment: str | None
+
+    def as_row(self) -> dict[str, object]:
+        """All fields, for the database."""
+        return {name: getattr(self, name) for name in _FEEDBACK}
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """That a user acknowledged a card: when, its tier and rules, and the reason when it was overridden with one."""
+
+    at: datetime
+    tier: str
+    rules: tuple[str, ...]
+    reason: str | None
+
 
 # beside the reasons of gaps: codes of calcium or phosphate, by their names, that no table maps
 UNMAPPED = "unmapped"
@@ -21,6 +96,10 @@ class DecisionRecord:
     hook_instance_hash: see hashed(); None when the call was refused before it was read.
     outcome: "decided", or the HTTP status of the refusal.
     gaps: reason -> how many values could not be used for it; UNMAPPED -> how many codes.
+    cards: how many went out. delivery: see Delivery; None when nothing was decided.
+    suppressed_since: when the user acknowledged the guidance that was therefore not repeated.
+    shown: the cards, those that were held back included.
+    gaps: reason -> how many values could not be used for it.
     read_ms, decide_ms, answer_ms: the time for reading the request, for deciding, for the rest.
     """
 
@@ -40,9 +119,12 @@ class DecisionRecord:
     read_ms: float
     decide_ms: float
     answer_ms: float
+    delivery: Delivery | None = None
+    suppressed_since: datetime | None = None
+    shown: Sequence[ShownCard] = ()
 
     def as_row(self) -> dict[str, object]:
-        """All fields, for the journal."""
+        """All fields but the cards, for the journal."""
         return {name: getattr(self, name) for name in _FIELDS}
 
     def as_log(self) -> dict[str, object]:
@@ -50,8 +132,12 @@ class DecisionRecord:
         return {name: getattr(self, name) for name in _LOGGED}
 
 
-_FIELDS = tuple(field.name for field in fields(DecisionRecord))
-_LOGGED = tuple(name for name in _FIELDS if name not in {"at", "hook", "rules", "headline", "content_digest"})
+_SHOWN = tuple(field.name for field in fields(ShownCard))
+_FEEDBACK = tuple(field.name for field in fields(FeedbackItem))
+_FIELDS = tuple(field.name for field in fields(DecisionRecord) if field.name != "shown")
+_LOGGED = tuple(
+    name for name in _FIELDS if name not in {"at", "hook", "rules", "headline", "content_digest", "suppressed_since"}
+)
 
 
 def hashed(hook_instance: str) -> str:

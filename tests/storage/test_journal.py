@@ -12,9 +12,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from cds_service.logs import JsonLines
+from cds_service.storage.engine import engine_of
 from cds_service.storage.journal import Journal
-from cds_service.storage.records import DecisionRecord, hashed
-from cds_service.storage.schema import decision
+from cds_service.storage.records import DecisionRecord, Delivery, ShownCard, hashed
+from cds_service.storage.schema import decision, shown_card
 from cds_service.storage.upgrade import upgrade
 from tests.storage.databases import Server, sqlite_at
 
@@ -44,6 +45,24 @@ def entry(**changes: object) -> DecisionRecord:
     return DecisionRecord(**(fields | changes))  # type: ignore[arg-type]
 
 
+def card(**changes: object) -> ShownCard:
+    fields: dict[str, object] = {
+        "uuid": INSTANCE,
+        "at": AT,
+        "tenant": "default",
+        "service": "s",
+        "delivery": Delivery.SHOWN,
+        "tier": "critical",
+        "topic": "CL50",
+        "rules": ("CL-50",),
+        "suggestions": (),
+        "content_version": "2026.11.0",
+        "place": None,
+        "evidence": None,
+    }
+    return ShownCard(**(fields | changes))  # type: ignore[arg-type]
+
+
 def rows(url: str) -> list[sa.RowMapping]:
     engine = sa.create_engine(url)
     try:
@@ -69,7 +88,7 @@ def test_a_record_is_kept_whole_and_in_utc(url: str) -> None:
     (row,) = rows(url)
     assert dict(row) == {
         "id": 1,
-        "at": datetime(2026, 10, 12, 8, 30),  # noqa: DTZ001  SQLite keeps no zone
+        "at": datetime(2026, 10, 12, 8, 30, tzinfo=UTC),
         "service": "metastatic-calcification-patient-view",
         "hook": "patient-view",
         "tenant": "default",
@@ -85,11 +104,38 @@ def test_a_record_is_kept_whole_and_in_utc(url: str) -> None:
         "read_ms": 0.5,
         "decide_ms": 1.25,
         "answer_ms": 0.125,
+        "delivery": None,
+        "suppressed_since": None,
     }
 
 
 def test_the_columns_are_the_fields_of_the_record() -> None:
     assert {column.name for column in decision.columns} - {"id"} == set(entry().as_row())
+    assert {column.name for column in shown_card.columns} - {"id"} == set(card().as_row())
+
+
+def test_the_cards_of_a_decision_are_kept_with_it_each_once(url: str) -> None:
+    journal = Journal(url)
+    for _ in range(2):
+        journal.record(entry(shown=(card(),)))
+    journal.close()
+    with engine_of(url, reads=True, pooled=False).connect() as connection:
+        (row,) = connection.execute(sa.select(shown_card)).mappings()
+    assert dict(row) == {
+        "id": 1,
+        "uuid": INSTANCE,
+        "at": datetime(2026, 10, 12, 8, 30, tzinfo=UTC),
+        "tenant": "default",
+        "service": "s",
+        "delivery": "shown",
+        "tier": "critical",
+        "topic": "CL50",
+        "rules": ["CL-50"],
+        "suggestions": [],
+        "content_version": "2026.11.0",
+        "place": None,
+        "evidence": None,
+    }
 
 
 def test_the_hook_instance_is_kept_as_a_hash_only(tmp_path: Path) -> None:
@@ -143,10 +189,10 @@ def test_a_database_that_cannot_be_used_loses_records_and_says_so_without_detail
     journal = Journal(f"sqlite:///{blocker}/journal.sqlite3")
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            journal.record(entry())
+            journal.record(entry(shown=(card(),)))
         journal.close()
     assert journal.failures >= 1
-    assert journal.dropped == 3
+    assert (journal.dropped, journal.dropped_cards) == (3, 3)
     assert {record.getMessage() for record in caplog.records} == {"journal failed"}
     lines = [JsonLines().format(record) for record in caplog.records]
     assert all('"event":"journal failed","error":' in line for line in lines)
@@ -155,9 +201,9 @@ def test_a_database_that_cannot_be_used_loses_records_and_says_so_without_detail
 
 def test_a_full_queue_drops_the_record_and_counts_it(tmp_path: Path) -> None:
     journal = Journal(f"sqlite:///{tmp_path}/journal.sqlite3", queue_size=0)
-    journal.record(entry())
+    journal.record(entry(shown=(card(),)))
     journal.close()
-    assert (journal.dropped, journal.failures) == (1, 0)
+    assert (journal.dropped, journal.dropped_cards, journal.failures) == (1, 1, 0)
 
 
 def test_writing_goes_on_after_a_failure(tmp_path: Path, url: str) -> None:
@@ -166,7 +212,7 @@ def test_writing_goes_on_after_a_failure(tmp_path: Path, url: str) -> None:
     connection.close()
     journal = Journal(url)
     journal.record(entry())
-    journal._write_waiting()
+    journal.flush()
     assert (journal.failures, journal.dropped) == (1, 1)
     with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
         connection.execute("ALTER TABLE elsewhere RENAME TO decision")

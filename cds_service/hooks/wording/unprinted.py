@@ -121,5 +121,7 @@ UNPRINTED: Final[dict[str, str]] = {
     # ---- delivery and data
     "CL-123": "nothing found: no card",
     "CL-124": "one card at most when a chart is opened: the highest tier, other findings as lines in it",
+    "CL-125": "not shown again to a user who acknowledged it, while nothing is new, the tier is no higher and the time "
+    "is not up: 24 hours in hospital and for critical cards, 30 days in outpatient care",
     "CL-146": "part of the record could not be read: the tier may rise, and the card says what was not readable",
 }
