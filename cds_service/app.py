@@ -25,7 +25,7 @@ from cds_service.fhir.gather import Fetch
 from cds_service.hooks import errors, routes
 from cds_service.hooks.decide import decide, response_body
 from cds_service.hooks.request import HookRequest, read_request
-from cds_service.hooks.services import services
+from cds_service.hooks.services import Offer, services
 from cds_service.hooks.turns import Turns
 from cds_service.keeping import counting, feedback_of, recollection_of
 from cds_service.settings import Settings, SettingsError
@@ -110,7 +110,7 @@ def create_app(
     parts = routes.Parts(
         catalog=catalog,
         catalogs=clients.catalogs,
-        services=services(catalog),
+        services=services(catalog, offer_of(settings)),
         sandbox=settings.sandbox,
         explains=settings.explains,
         validate=settings.validates,
@@ -139,6 +139,16 @@ def create_app(
     app.extensions["clients"] = clients
     _warm_up(catalog, clock, validate=settings.validates)
     return app
+
+
+def offer_of(settings: Settings) -> Offer:
+    """What the settings want offered."""
+    return Offer(
+        hello=settings.hello,
+        by_input=settings.prefetch_by_input,
+        count=settings.prefetch_count,
+        look_back_days=settings.prefetch_look_back_days,
+    )
 
 
 def catalog_of(settings: Settings) -> Catalog:

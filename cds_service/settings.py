@@ -194,6 +194,25 @@ class Settings(BaseSettings):
         description="Note in the assessment where the resources that it rests on are no valid FHIR R4; slower. "
         "Default: as sandbox.",
     )
+    hello: bool = Field(
+        default=False,
+        description="Offer the service `hello` too, which says that the connection works and looks at no data; for the "
+        "first test of a connection.",
+    )
+    prefetch_by_input: bool = Field(
+        default=False,
+        description="List one prefetch key for each laboratory input in place of one for each group of inputs.",
+    )
+    prefetch_count: int | None = Field(
+        default=None, ge=10, le=5000, description="Page size (_count) that prefetch templates ask for. Default: none."
+    )
+    prefetch_look_back_days: int | None = Field(
+        default=None,
+        ge=400,
+        le=5000,
+        description="Ask in prefetch for laboratory results of the last so many days. It needs a token of CDS Hooks "
+        "3.0 (today() - N days): clients of 2.0 may not fill it, and then leave the keys out. Default: all results.",
+    )
     fhir_servers: str = Field(
         default="",
         description="Base addresses of the FHIR servers that may be read when prefetched data lack, separated by "

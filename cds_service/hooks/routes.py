@@ -22,6 +22,7 @@ from cds_service.hooks.again import Memory, Remembered
 from cds_service.hooks.cards import LinksOf, no_links
 from cds_service.hooks.decide import Decision, decide, response_body
 from cds_service.hooks.feedback import read_feedback
+from cds_service.hooks.hello import hello_body
 from cds_service.hooks.noted import shown_cards
 from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.refusal import HookError
@@ -168,6 +169,10 @@ def _answer(parts: Parts, visit: "_Visit", tenant: Tenant, body: bytes) -> Respo
     """Decide the call, noting how far it came."""
     hook_request = read_request(body, visit.service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
     visit.read_at, visit.request = perf_counter(), hook_request
+    if visit.service.is_hello:
+        return Response(
+            hello_body(parts.new_id, PROFILES[tenant.profile]), mimetype="application/json", headers=_PRIVATE
+        )
     now = hook_request.evaluation_time or parts.clock()
     fetch = parts.fetch_for(hook_request, tenant)
     seen = Call(service=visit.service, request=hook_request, body=body, now=now)
