@@ -14,7 +14,7 @@ JOBS ?= 2
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check store-check e2e screenshots lock clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check store-check e2e screenshots lock sbom floor fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -71,14 +71,24 @@ screenshots: $(VENV)/.e2e ## take docs/images/*.png from a running service (need
 lock: $(VENV)/.uv ## renew requirements.lock and deploy/build.lock
 	@VENV=$(VENV) sh deploy/lock.sh
 
+sbom: $(VENV)/.sbom ## write sbom.json: what an installation brings along (CycloneDX)
+	@$(PY) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json requirements.lock
+	@echo sbom.json
+
+floor: $(VENV)/.uv $(VENV)/.dev ## try the lowest versions that pyproject.toml allows
+	@VENV=$(VENV) sh deploy/floor.sh -q tests/hooks tests/observe tests/storage tests/test_examples.py tests/test_settings.py
+
+fuzz: $(VENV)/.dev ## look for requests that break the service (FUZZ_EXAMPLES=1000 for more)
+	@$(PY) -m pytest -m fuzz tests/fuzz
+
 clean: ## remove what the targets made (not the journal in var/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist build
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist build sbom.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------
 
 # .run: what serving needs (fast); .dev: the test tools on top; .deploy: the container checks on top;
-# .e2e: the browser's driver on top; .uv: the locker.
+# .e2e: the browser's driver on top; .uv: the locker; .sbom: what lists the parts.
 # Every step takes the stamps away first and sets them last.
 $(VENV)/.run: pyproject.toml
 	@$(FRESH_VENV)
@@ -99,6 +109,10 @@ $(VENV)/.e2e: $(VENV)/.dev
 	@rm -f $(VENV)/.run
 	@$(INSTALL) -e '.[dev,e2e]'
 	@touch $(VENV)/.run $(VENV)/.dev $@
+
+$(VENV)/.sbom: | $(VENV)/.run
+	@$(INSTALL) 'cyclonedx-bom>=7'
+	@touch $@
 
 $(VENV)/.uv: | $(VENV)/.run
 	@$(INSTALL) 'uv>=0.5'

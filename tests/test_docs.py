@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from cds_service.cli import main
 from cds_service.settings import PREFIX, Settings
 from cds_service.terminology.load import load_catalog
-from docs import draw_card, settings_page
+from docs import draw_card, licences_page, openapi_page, settings_page
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -110,6 +110,15 @@ def test_the_settings_page_is_current() -> None:
     assert settings_page.PAGE.read_text() == settings_page.page(), "write it again: python -m docs.settings_page"
 
 
+def test_the_licences_page_is_current_and_every_package_tells_its_licence() -> None:
+    assert licences_page.PAGE.read_text() == licences_page.page(), "write it again: python -m docs.licences_page"
+    assert "|  |" not in licences_page.page()
+
+
+def test_the_openapi_document_is_current() -> None:
+    assert openapi_page.PAGE.read_text() == openapi_page.page(), "write it again: python -m docs.openapi_page"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_setting_that_is_named_exists(page: Path) -> None:
     named = set(re.findall(rf"\b{PREFIX}([A-Z_]+)\b", page.read_text())) - {"DB_PASSWORD"}  # of docker-compose.yml
@@ -176,3 +185,30 @@ def test_no_tracked_file_names_a_machine_or_a_package_registry() -> None:
     for path in tracked():
         text = path.read_text(errors="replace")
         assert [word for word in words if word in text] == [], path.relative_to(ROOT)
+
+
+# ---- controls and faults have their tests ----------------------------------------------------------------------------
+
+TABLES = (("safety.md", "## Hazards and their controls"), ("operations.md", "## When something fails"))
+
+
+def rows_of(page: str, head: str) -> list[list[str]]:
+    """The rows of the first table below a heading, without its head."""
+    text = (ROOT / "docs" / page).read_text().partition(f"{head}\n")[2]
+    table = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert table is not None
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def test_every_hazard_and_every_fault_names_tests_that_exist() -> None:
+    written = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    existing = set(re.findall(r"^def (test_\w+)", written, re.MULTILINE))
+    for page, head in TABLES:
+        for row in rows_of(page, head):
+            named = re.findall(r"`(test_\w+)`", row[-1])
+            assert named, row
+            assert set(named) <= existing, set(named) - existing
+
+
+def test_the_hazard_log_is_complete() -> None:
+    assert [row[0] for row in rows_of(*TABLES[0])] == [f"CL-{number}" for number in range(130, 147)]

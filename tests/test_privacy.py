@@ -1,21 +1,27 @@
 """Nothing that identifies a person leaves by a log, the journal, an error or standard output.
 
-Every identifier of the calls below holds a sentinel; all that comes out, on success and on every failure, is searched.
+Every identifier of the calls below holds a sentinel; all that comes out, on success and on every failure, by every
+route, is searched: log, metrics, spans, store, error bodies, standard output.
 """
 
 import ast
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from cds_service.app import create_app
 from cds_service.hooks import routes
 from cds_service.logs import JsonLines
+from cds_service.observe import traceparent
+from cds_service.observe.spans import Spans
 from cds_service.settings import read_settings
 from cds_service.storage.engine import engine_of
 from cds_service.storage.journal import Journal
@@ -64,6 +70,13 @@ def marked_call(**changes: object) -> dict[str, object]:
         **changes,
     )
     return {name: value for name, value in body.items() if value is not ...}
+
+
+class Recorded:
+    """Lets spans be made where a journal would be written."""
+
+    def __init__(self, spans: Spans) -> None:
+        self.record, self.close = spans.record, spans.close
 
 
 def replaced(**changes: object) -> bytes:
@@ -252,6 +265,58 @@ def test_our_own_mistake_tells_its_place_but_no_message(
     assert answer.status_code == 500
     assert any('"event":"failure"' in line and '"error":"ValueError"' in line for line in heard.lines)
     assert leaks(answer.text + "".join(heard.lines + heard.carried) + "".join(capfd.readouterr())) == []
+
+
+def filled(rule: str) -> str:
+    """An address of the rule with a sentinel in every place."""
+    return re.sub(r"<[^>]+>", f"{SENTINEL}-place", rule) + f"?patient={PATIENT}"
+
+
+def test_no_route_lets_anything_out_but_the_answer_to_the_caller(
+    app: Flask, journal: Journal, tmp_path: Path, heard: Heard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = app.test_client()
+    services = [service["id"] for service in client.get("/cds-services").get_json()["services"]]
+    addresses = {filled(rule.rule) for rule in app.url_map.iter_rules()} | {
+        f"/cds-services/{service}{tail}" for service in services for tail in ("", "/feedback", "/analytics")
+    }
+    headers = {"Authorization": f"Bearer {TOKEN}", "traceparent": SENTINEL, "Cookie": f"a={SENTINEL}"}
+    bodies = [replaced(), *FAILURES.values()]
+    refused = []
+    for address in sorted(addresses):
+        for method in ("GET", "POST", "PUT"):
+            for body in bodies if method == "POST" else [None]:
+                answer = client.open(
+                    address, method=method, data=body, content_type="application/json", headers=headers
+                )
+                assert TOKEN not in answer.text, address
+                assert answer.status_code < 500, address
+                if answer.status_code >= 400:
+                    refused.append(answer.text)
+    metrics = client.get("/metrics").text
+    journal.close()
+    kept = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir())).decode("latin-1")
+    assert refused
+    assert "cds_calls_total" in metrics
+    told = metrics + kept + "".join(refused + heard.lines + heard.carried) + "".join(capfd.readouterr())
+    assert leaks(told) == []
+
+
+def test_spans_hold_nothing_of_the_patient_and_the_audit_log_alone_names_who(tmp_path: Path, catalog: Catalog) -> None:
+    exporter = InMemorySpanExporter()
+    spans = Spans(SimpleSpanProcessor(exporter), "1")
+    audit = tmp_path / "audit.ndjson"
+    settings = read_settings({}, sandbox=True, database_url="", audit_file=str(audit))
+    client = create_app(settings, clock=lambda: NOW, catalog=catalog, journal=Recorded(spans)).test_client()
+    for body in (replaced(), *FAILURES.values()):
+        client.post(PATIENT_VIEW, data=body, content_type="application/json", headers={"traceparent": SENTINEL})
+    told = "".join(span.to_json() for span in exporter.get_finished_spans())
+    assert told.count("cds-hooks patient-view") == 1 + len(FAILURES)
+    assert leaks(told) == []
+    assert set(leaks(audit.read_text())) == {SENTINEL}
+    for secret in (TOKEN, "Mrs Doe", str(VALUE), SERVER, f"{SENTINEL}-mrn"):
+        assert secret not in audit.read_text()
+    traceparent.current.set(None)
 
 
 def test_words_of_other_libraries_are_not_logged(heard: Heard) -> None:

@@ -37,6 +37,11 @@ _USER = re.compile(rf"({'|'.join(USER_TYPES)})/{_ID_TEXT}")
 _INSTANT = re.compile(r"(19|2\d)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _HOOK_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+# the same forms for the OpenAPI document, whose expressions know no \Z
+FORMS = {
+    name: form.pattern.replace(r"\Z", "$")
+    for name, form in {"id": _ID, "uuid": _UUID, "user": _USER, "token": _TOKEN}.items()
+}
 
 
 @dataclass(frozen=True, slots=True)

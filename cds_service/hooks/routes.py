@@ -14,6 +14,7 @@ from time import perf_counter
 import msgspec
 from flask import Blueprint, Response, request
 
+from cds_service import __version__
 from cds_service.calcinosis.assessment import Assessment
 from cds_service.fhir.gather import Fetch, MissingData
 from cds_service.fhir.labels import NOT_MAPPED
@@ -24,6 +25,7 @@ from cds_service.hooks.decide import Decision, decide, response_body
 from cds_service.hooks.feedback import read_feedback
 from cds_service.hooks.hello import hello_body
 from cds_service.hooks.noted import shown_cards
+from cds_service.hooks.openapi import document
 from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
@@ -101,6 +103,7 @@ def blueprint(parts: Parts) -> Blueprint:
     discovery = _discovery(parts, parts.services)
     content = {"version": parts.catalog.version, "digest": parts.catalog.digest}
     ready = msgspec.json.encode({"status": "ready", "content": content})
+    described = msgspec.json.encode(document(parts.services, __version__))
     start = _start_page(parts.services)
 
     @routes.get("/")
@@ -130,6 +133,10 @@ def blueprint(parts: Parts) -> Blueprint:
         if service_id not in offered:
             raise _unknown_service()
         return _feedback(parts, service_id)
+
+    @routes.get("/openapi.json")
+    def describe() -> Response:
+        return Response(described, mimetype="application/json")
 
     @routes.get("/healthz")
     def alive() -> Response:

@@ -1,0 +1,167 @@
+"""The OpenAPI document of the service, made from what it offers.
+
+Knows: addresses, forms of requests and answers, statuses.
+Must not know: anything clinical. The rules of the request stand in request.py; their patterns come from there.
+"""
+
+from collections.abc import Sequence
+
+from cds_service.hooks.request import EVALUATION_TIME, EXPLAIN, FORMS
+from cds_service.hooks.services import Service
+
+Json = dict[str, object]
+
+_REFUSALS = {
+    "400": "The request cannot be read, or does not fit the service.",
+    "401": "No valid token of a client of this service.",
+    "412": "Patient, calcium or phosphate could not be had: there is no guidance, which is not the same as no risk.",
+    "413": "The body is too large.",
+    "415": "The body is not JSON, or compressed.",
+    "500": "The service failed; an incident number is given.",
+    "503": "Too many calls at once; try again.",
+}
+_TEXT: Json = {"type": "string", "minLength": 1}
+_CODING: Json = {"type": "object", "required": ["code"], "properties": {"code": _TEXT, "system": _TEXT}}
+
+
+def document(services: Sequence[Service], version: str) -> Json:
+    """The document. version: of the program."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "calcinosis-cds",
+            "version": version,
+            "description": "A CDS Hooks 2.0 service that flags the risk of metastatic calcification from calcium and "
+            "phosphate. For evaluation; not a medical device; not for emergencies.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{}, {"client": []}],
+        "paths": {
+            "/cds-services": _read("Discovery", "discover", "The services on offer.", _ref("Discovery"), ("401",)),
+            **{f"/cds-services/{service.id}": _hook(service) for service in services},
+            "/healthz": _read("Whether the process answers", "healthz", "It does.", _status("ok")),
+            "/readyz": _read("Whether the service is ready", "readyz", "It is.", _status("ready")),
+            "/openapi.json": _read("This document", "openapi", "An OpenAPI document.", {"type": "object"}),
+        },
+        "components": {
+            "securitySchemes": {"client": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _read(summary: str, name: str, told: str, schema: Json, refusals: Sequence[str] = ()) -> Json:
+    return {"get": {"summary": summary, "operationId": name, "responses": _responses(told, schema, refusals)}}
+
+
+def _hook(service: Service) -> Json:
+    schema = {
+        "allOf": [_ref("HookRequest")],
+        "type": "object",
+        "properties": {"hook": {"type": "string", "const": service.hook}},
+    }
+    return {
+        "post": {
+            "summary": service.title,
+            "description": service.description,
+            "operationId": service.id,
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+            "responses": _responses("Cards; an empty list means: looked, nothing to show.", _ref("Answer"), _REFUSALS),
+        }
+    }
+
+
+def _responses(told: str, schema: Json, refusals: Sequence[str] | dict[str, str]) -> Json:
+    answers: Json = {"200": {"description": told, "content": {"application/json": {"schema": schema}}}}
+    for status in refusals:
+        answers[status] = {
+            "description": _REFUSALS[status],
+            "content": {"application/json": {"schema": _ref("OperationOutcome")}},
+        }
+    return answers
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _status(word: str) -> Json:
+    return {"type": "object", "required": ["status"], "properties": {"status": {"const": word}}}
+
+
+def _object(required: Sequence[str], **properties: object) -> Json:
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _many(item: object, **more: object) -> Json:
+    return {"type": "array", "items": item, **more}
+
+
+def _form(name: str) -> Json:
+    return {"type": "string", "pattern": f"^({FORMS[name]})$"}
+
+
+def _schemas() -> Json:
+    return {
+        "Discovery": _object(
+            ("services",), services=_many(_object(("hook", "id", "description"), hook=_TEXT, id=_TEXT, prefetch={}))
+        ),
+        "HookRequest": _request(),
+        "Answer": _object(("cards",), cards=_many(_card()), extension={"type": "object"}),
+        "OperationOutcome": _object(
+            ("resourceType", "issue"),
+            resourceType={"const": "OperationOutcome"},
+            issue=_many(
+                _object(("severity", "code", "diagnostics"), severity=_TEXT, code=_TEXT, diagnostics=_TEXT), minItems=1
+            ),
+        ),
+    }
+
+
+def _request() -> Json:
+    encounter = {**_form("id"), "type": ["string", "null"]}
+    context = _object(("userId", "patientId"), userId=_form("user"), patientId=_form("id"), encounterId=encounter)
+    authorization = _object(
+        ("access_token", "token_type", "expires_in", "scope", "subject"),
+        access_token={"type": "string", "pattern": f"^({FORMS['token']})$", "writeOnly": True},
+        token_type={"type": "string", "enum": ["Bearer"]},
+        expires_in={"type": "integer"},
+        scope={"type": "string"},
+        subject={"type": "string"},
+    )
+    extension = {
+        "type": ["object", "null"],
+        "properties": {EXPLAIN: {"type": "boolean"}, EVALUATION_TIME: {"type": "string", "format": "date-time"}},
+    }
+    return {
+        **_object(
+            ("hook", "hookInstance", "context"),
+            hook=_TEXT,
+            hookInstance=_form("uuid"),
+            context=context,
+            fhirServer={"type": "string", "format": "uri"},
+            fhirAuthorization=authorization,
+            prefetch={"type": ["object", "null"], "additionalProperties": {"type": ["object", "null"]}},
+            extension=extension,
+        ),
+        "dependentRequired": {"fhirAuthorization": ["fhirServer"]},
+    }
+
+
+def _card() -> Json:
+    suggestion = _object(
+        ("label",), label=_TEXT, uuid=_form("uuid"), isRecommended={"type": "boolean"}, actions=_many({})
+    )
+    return _object(
+        ("summary", "indicator", "source"),
+        uuid=_form("uuid"),
+        summary={"type": "string", "minLength": 1, "maxLength": 140},
+        indicator={"enum": ["info", "warning", "critical"]},
+        detail={"type": "string"},
+        source=_object(("label",), label=_TEXT, url=_TEXT, topic=_CODING),
+        suggestions=_many(suggestion),
+        selectionBehavior={"enum": ["at-most-one", "any"]},
+        links=_many(_object(("label", "url", "type"), label=_TEXT, url=_TEXT, type={"enum": ["absolute", "smart"]})),
+        overrideReasons=_many(_CODING),
+        extension={"type": "object"},
+    )
