@@ -72,6 +72,12 @@ def test_sqlalchemy_is_not_imported_when_the_journal_is_off() -> None:
     assert in_fresh_python(code, CDS_DATABASE_URL="").strip() == "False"
 
 
+def test_pages_are_imported_only_where_they_are_on() -> None:
+    code = "import sys, cds_service.wsgi; print('cds_service.pages.site' in sys.modules)"
+    assert in_fresh_python(code, CDS_DATABASE_URL="").strip() == "False"
+    assert in_fresh_python(code, CDS_DATABASE_URL="", CDS_SANDBOX="true").strip() == "True"
+
+
 def test_the_help_of_the_command_line_imports_no_web_server_and_no_fhir() -> None:
     code = (
         "import sys\nfrom click.testing import CliRunner\nfrom cds_service.cli import main\n"

@@ -114,7 +114,7 @@ def panels_of(decision: Decision, catalog: Catalog) -> list[Panel]:
     """Return the panels that have something to show; calcium, phosphate and product always."""
     facts, assessment = decision.facts, decision.assessment
     made = [_panel(id_, title, inputs, facts, assessment, catalog) for id_, title, inputs in _PANELS]
-    made.insert(3, _product_panel(assessment, catalog))
+    made.insert(0, _product_panel(assessment, catalog))  # what the card is about comes first
     always = {"calcium", "phosphate", "product"}
     return [panel for panel in made if panel.id in always or panel.points or panel.refused]
 

@@ -83,7 +83,6 @@ async function fire() {
   made.hookInstance = uuid();
   const body = JSON.stringify(made);
   say("asking ...");
-  const started = performance.now();
   const answer = await fetch(`/cds-services/${service.id}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
   const raw = await answer.text();
   if (turn !== running) return null; // a later patient was chosen meanwhile
@@ -94,7 +93,7 @@ async function fire() {
     /* shown as it is */
   }
   Object.assign(state, { response, service: service.id });
-  say(`Answered with ${answer.status} in ${Math.round(performance.now() - started)} ms.`);
+  say(`Answered with ${answer.status}.`);
   byId("sent").textContent = shown(made);
   byId("received").textContent = response ? shown(response) : raw;
   byId("curl").textContent = curl(service.id);
