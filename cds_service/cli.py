@@ -17,6 +17,7 @@ from cds_service.commands.content import check_mappings, expand_mappings, export
 from cds_service.commands.database import database
 from cds_service.commands.registration import registration_sheet
 from cds_service.commands.reports import feedback, silent
+from cds_service.commands.screen import screen, screen_review
 from cds_service.commands.tenants import tenants
 from cds_service.settings import SettingsError
 
@@ -89,6 +90,8 @@ COMMANDS = (
     feedback,
     silent,
     tenants,
+    screen,
+    screen_review,
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         {"flask", "jinja2", "msgspec"},
     ),
     "onboarding": ({"calcinosis", "terminology", "fhir", "hooks"}, {"jinja2"}),
+    "screen": ({"calcinosis", "terminology", "fhir", "hooks"}, {"msgspec"}),
 }
 # like the root, sees all layers; nothing but the root imports it
 COMMANDS = {"click"}
@@ -50,6 +51,8 @@ BESIDES: dict[str, set[str]] = {
     "pages/smart.py": {"requests"},  # the exchange of the code; only where an EHR may launch us
     "hooks/routes.py": {"flask"},
     "hooks/errors.py": {"flask", "werkzeug", "fhir"},
+    "screen/page.py": {"jinja2", "markupsafe"},  # the report; nothing of it is asked during a call
+    "screen/spark.py": {"pyarrow", "pyspark"},  # the extra `spark`
 }
 # what all modules of a folder may have besides their layer
 BESIDES_IN: dict[str, set[str]] = {"storage/migrations/": {"alembic"}}

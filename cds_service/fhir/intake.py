@@ -95,7 +95,12 @@ class Intake:
                 self._take_apart(answer, given)
                 return
         held = value if isinstance(value, list) else (value,)
-        for resource in held if self._fits(answer, len(held)) else ():
+        if not self._fits(answer, len(held)):
+            return
+        if held and {type(each) for each in held} == {shapes.Observation}:
+            self._file_observations(answer, cast(list[shapes.Observation], held))
+            return
+        for resource in held:
             if isinstance(resource, shapes.OperationOutcome):
                 self._outcome(answer, resource, alone=True)
             elif resource is not None:

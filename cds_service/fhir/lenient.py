@@ -25,7 +25,7 @@ _HARMLESS: Final[dict[str, frozenset[str]]] = {
     "MedicationRequest": frozenset({"authoredOn", "dosageInstruction"}),
     "MedicationStatement": frozenset({"dosage"}),
     "MedicationAdministration": frozenset({"dosage"}),
-    "Encounter": frozenset({"location"}),
+    "Encounter": frozenset({"location", "period", "actualPeriod"}),
     "Patient": frozenset({"birthDate", "gender"}),
 }
 

@@ -244,12 +244,14 @@ class EncounterLocation(Shape):
 
 
 class Encounter(Resource, tag="Encounter"):
-    """`class` is a Coding in STU3 and R4, a list of concepts in R5, a plain code in DSTU2."""
+    """`class` is a Coding in STU3 and R4, a list of concepts in R5, a plain code in DSTU2; `actualPeriod` is R5."""
 
     status: str | None = None
     class_: Coding | list[CodeableConcept] | str | None = field(default=None, name="class")
     subject: Raw = ABSENT
     patient: Raw = ABSENT
+    period: Period | None = None
+    actualPeriod: Period | None = None
     location: list[EncounterLocation] | None = None
 
 
