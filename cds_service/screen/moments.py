@@ -128,16 +128,16 @@ class Moments:
         """When results of these inputs (None: of any) became known, in UTC, and in the zone of the record."""
         latest = None if self._shifted else self._now
         texts: dict[datetime, str] = {}
-        known, result = self._labels.seen, record.known.result
-        for observation in record.observations:
+        known = self._labels.seen
+        for observation, at in record.observations():
+            if at is None or at in texts or (latest is not None and at > latest):
+                continue
             label = known.get(bytes(observation.code)) or self._labels.of(observation.code)
             if not label.inputs or observation.status in _NO_RESULT:
                 continue
             if inputs is not None and inputs.isdisjoint(label.inputs):
                 continue
-            at = result(observation)
-            if at is not None and (latest is None or at <= latest) and at not in texts:
-                texts[at] = observation.effectiveDateTime or observation.issued or ""
+            texts[at] = observation.effectiveDateTime or observation.issued or ""
         if inputs is None:  # only the newest is asked for
             texts = dict([max(texts.items())]) if texts else {}
         return {at: at.astimezone(self._zone_of(text)) for at, text in texts.items()}

@@ -176,7 +176,7 @@ def _ward(encounter: shapes.Encounter | None) -> str:
 
 
 def _unit(record: Record, reference: str) -> str:
-    for observation in record.observations:
+    for observation, _ in record.observations():
         if f"Observation/{observation.id}" == reference:
             quantity = observation.valueQuantity
             return ((quantity.unit or quantity.code) if quantity is not None else None) or "no unit"

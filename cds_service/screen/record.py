@@ -4,7 +4,7 @@ Knows: which kind of resource stands under which prefetch key; what did not exis
 Must not know: how the prefetch is judged.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final, cast
@@ -48,6 +48,7 @@ class Shelf:
     lines: list[bytes] = field(default_factory=list)
     urls: list[Raw] = field(default_factory=list)
     since: list[datetime | None] = field(default_factory=list)
+    newest: datetime | None = None
     odd: bool = False
 
 
@@ -79,8 +80,15 @@ class Record:
         odd = {key for rank, data in held if (key := self._fits(rank, data)) is not None}
         if odd or any(rank == Rank.ENTRY for rank, _ in held):
             self._shelve_apart(held)
-        self.observations = [each for each in self._on("observations") if isinstance(each, shapes.Observation)]
         self.encounters = [each for each in self._on("encounter") if isinstance(each, shapes.Encounter)]
+
+    def observations(self) -> Iterator[tuple[shapes.Observation, datetime | None]]:
+        """The Observations, each with the time since when it was known."""
+        shelf = self._shelves.get("observations")
+        if shelf is not None:
+            for resource, since in zip(shelf.resources, self._since(shelf), strict=True):
+                if isinstance(resource, shapes.Observation):
+                    yield resource, since
 
     def prefetch(self, at: datetime | None, encounter: shapes.Encounter | None) -> Prefetch:
         """What a call about the patient would have brought; at: None for all there is."""
@@ -147,7 +155,8 @@ class Record:
     def _since(self, shelf: Shelf) -> list[datetime | None]:
         if len(shelf.since) != len(shelf.resources):
             since = self.known.since
-            shelf.since = [None if each is None else since(each) for each in shelf.resources]
+            shelf.since = dated = [None if each is None else since(each) for each in shelf.resources]
+            shelf.newest = max((each for each in dated if each is not None), default=None)
         return shelf.since
 
     def _places_known(self, shelf: Shelf, at: datetime | None) -> list[int] | None:
@@ -155,10 +164,10 @@ class Record:
         if at is None or not shelf.resources:
             return None
         since = self._since(shelf)
+        if shelf.newest is None or shelf.newest <= at:
+            return None
         if self._everything:
             since = [each if isinstance(r, _RESULTS) else None for each, r in zip(since, shelf.resources, strict=True)]
-        if all(each is None or each <= at for each in since):
-            return None
         return [place for place, each in enumerate(since) if each is None or each <= at]
 
     def _picked(self, shelf: Shelf, places: Iterable[int]) -> Raw | shapes.Brought:

@@ -166,6 +166,9 @@ def _findings(n: Numbers, openings: int) -> list[str]:
     told = list(_on_data(n, openings))
     if not openings:
         return told
+    every, shown = _any(n, openings).values()
+    if every and shown is not None:
+        told.append(f"{every:.1f} cards per 100 chart openings; {shown:.1f} with repeats suppressed.")
     some = [row for row in _burden(n, openings)[:3] if row["cell"] is None or row["cell"].count]
     if not some:
         told.append("No card at any opening. Read beside it what lacked: an empty result is no statement about risk.")

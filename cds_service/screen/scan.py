@@ -16,7 +16,6 @@ from msgspec import Raw
 
 from cds_service.fhir import parts, shapes
 from cds_service.fhir.bounded import Bounded
-from cds_service.fhir.labels import NOTHING
 from cds_service.fhir.references import local_reference
 from cds_service.fhir.vocabulary import vocabulary_of
 from cds_service.screen.documents import documents
@@ -228,7 +227,7 @@ class Scan:
         if head.component or head.hasMember:
             return True
         self._found.unmapped[code] += 1
-        return label is not NOTHING
+        return label.unmapped is not None or label.text_only
 
     def _add(self, owner: str, rank: int, line: bytes) -> None:
         key = (owner, rank)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from cds_service.fhir import parts
 from cds_service.fhir.labels import NOTHING
 from cds_service.fhir.vocabulary import vocabulary_of
+from cds_service.hooks.wording.texts import rule_words
 from cds_service.screen import charts
 from cds_service.screen.masking import hidden
 from cds_service.screen.numbers import MOST_ROWS, TIERS, Numbers, limits_of, rate_of, small_of, tier_cells
@@ -62,6 +63,7 @@ def group(n: Numbers, name: str, title: str) -> dict[str, Any]:
 
 def ranking(n: Numbers, name: str, openings: int) -> dict[str, Any]:
     """Causes or rules by the number of cards that name them."""
+    words = {text.id: text.clause for text in rule_words(n.catalog.knowledge.criteria)} if name == "rule" else {}
     held: dict[str, list[Cell]] = {}
     for key, _ in n.tally.below(name):
         held[key[0]] = [n.tally.of(name, key[0], tier) for tier in TIERS]
@@ -70,6 +72,7 @@ def ranking(n: Numbers, name: str, openings: int) -> dict[str, Any]:
     rows = [
         {
             "name": each,
+            "words": words.get(each, ""),
             "cells": [None if hide else cell.count for cell, hide in zip(held[each], small, strict=True)],
             "rate": None if any(small) else 100 * sum(cell.count for cell in held[each]) / (openings or 1),
         }
