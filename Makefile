@@ -14,7 +14,7 @@ JOBS ?= 2
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers deploy-check image-check store-check e2e screenshots lock sbom floor fuzz clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen deploy-check image-check store-check spark-check e2e screenshots lock sbom floor fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -51,6 +51,9 @@ bench: $(VENV)/.dev ## measure the service against its floor (about ten minutes)
 bench-quick: $(VENV)/.dev ## the same in seconds: right answers, no claims about time
 	@$(PY) -m bench.run --quick
 
+bench-screen: $(VENV)/.dev ## measure the population screen beside its floor, on made-up exports
+	@$(PY) -m bench.screen
+
 bench-peers: $(VENV)/.dev ## beside HealthChain, which is installed in an environment of its own
 	@$(PY) -m bench.run --peers
 
@@ -58,6 +61,9 @@ deploy-check: $(VENV)/.deploy ## Dockerfile, compose file, wheel, and the image'
 	@$(PY) -m pytest -m deploy tests/test_deploy.py tests/test_image.py
 
 image-check: deploy-check ## the same as deploy-check
+
+spark-check: $(VENV)/.spark ## the population screen on Spark's local mode (Java 17 or newer)
+	@$(PY) -m pytest -m spark tests/screen/test_spark.py
 
 store-check: $(VENV)/.dev ## the stores on SQLite and on a PostgreSQL server, with many processes, some of them killed
 	@$(PY) -m pytest -m store tests/storage
@@ -103,6 +109,11 @@ $(VENV)/.dev: $(VENV)/.run
 $(VENV)/.deploy: $(VENV)/.dev
 	@rm -f $(VENV)/.run
 	@$(INSTALL) -e '.[dev,deploy]'
+	@touch $(VENV)/.run $(VENV)/.dev $@
+
+$(VENV)/.spark: $(VENV)/.dev
+	@rm -f $(VENV)/.run
+	@$(INSTALL) -e '.[dev,spark]'
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
 $(VENV)/.e2e: $(VENV)/.dev

@@ -91,7 +91,7 @@ class Bars:
 def screen(paths: tuple[Path, ...], out: Path, at: str, processes: int | None, engine: str, **given: Any) -> None:
     """Judge whole populations from files of FHIR Bulk Data, and write a report on the burden of alerts."""
     from cds_service.app import catalog_of
-    from cds_service.screen.inputs import InputError
+    from cds_service.screen.inputs import InputError, NoSpark
     from cds_service.screen.run import RunFailed, processes_here, run
     from cds_service.terminology.load import ContentError
 
@@ -99,20 +99,22 @@ def screen(paths: tuple[Path, ...], out: Path, at: str, processes: int | None, e
         paths, at = paths[:-1], f"{at} {paths[-1]}"  # --at each-day 09:00 without quotation marks
     settings = settings_of(database_url="")
     choices = _choices(at, settings.local_mappings_dir, given)
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
     try:
         catalog = catalog_of(settings)
-        outcome = run(
-            paths,
-            out,
-            choices,
-            catalog,
-            processes=processes or processes_here(),
-            progress=Bars(),
-            say=lambda text: click.echo(text, err=True),
-        )
+        if engine == "spark":
+            from cds_service.screen.spark import local_session, screened
+
+            outcome = screened(local_session(), [str(path) for path in paths], out, choices, catalog, say=say)
+        else:
+            count = processes or processes_here()
+            outcome = run(paths, out, choices, catalog, processes=count, progress=Bars(), say=say)
     except ContentError as error:
         stop_content(error.problems)
-    except InputError as error:
+    except (InputError, NoSpark) as error:
         stop(str(error))
     except RunFailed as error:
         click.echo(str(error), err=True)

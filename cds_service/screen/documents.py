@@ -32,14 +32,15 @@ def documents(file: InputFile, items: Iterator[Block | Problem], longest: int) -
             yield from items
             return
     whole = b"".join(block.data for block in held)
-    if _is_one(whole):
+    if is_one(whole):
         # line ends cannot stand inside a JSON string
         yield Block(0, 1, whole.replace(b"\r", b" ").replace(b"\n", b" "))
     else:
         yield from held
 
 
-def _is_one(whole: bytes) -> bool:
+def is_one(whole: bytes) -> bool:
+    """Whether this is one JSON value."""
     try:
         msgspec.json.decode(whole)
     except parts.UNREADABLE:

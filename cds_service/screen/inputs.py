@@ -21,6 +21,10 @@ class InputError(Exception):
     """The input cannot be used as a whole; the text says why."""
 
 
+class NoSpark(Exception):
+    """Spark cannot run here; the text says what it needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class InputFile:
     """One file. size and changed (in ns) tell whether it is still the same when a run is resumed."""

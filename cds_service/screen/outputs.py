@@ -105,7 +105,8 @@ def _write_problems(path: Path, plan: Plan, found: Found) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "line", "problem"))
         for each in found.problems:
-            writer.writerow((plan.files[each.file].path, each.line or "", each.reason))
+            name = plan.files[each.file].path if each.file >= 0 else ""
+            writer.writerow((name, each.line or "", each.reason))
 
 
 def _manifest(

@@ -74,7 +74,7 @@ def run(
             say("Going on with the run that was interrupted.")
         with Pool(processes, catalog, choices.local_mappings) as pool:
             found = _read(out / WORK, plan, choices, pool, processes, progress)
-            known = _known(found, choices)
+            known = known_of(found, choices)
             stats = _judge(out / WORK, plan, choices, known, pool, progress)
             checksums = _checksums(plan, pool, progress)
         outcome = finish(
@@ -172,7 +172,8 @@ def _summed(plan: Plan, found: dict[int, Found]) -> Found:
     return total
 
 
-def _known(found: Found, choices: Choices) -> Known:
+def known_of(found: Found, choices: Choices) -> Known:
+    """What only the whole input tells."""
     types = {*found.types, *choices.exported} & RANKS.keys()
     keys = {KEYS[RANKS[kind]] for kind in types}
     year = str(choices.now.year).encode()

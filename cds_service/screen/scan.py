@@ -6,7 +6,7 @@ Must not know: values, clinical meaning, where rows are kept (spill.py).
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final, TypeVar
@@ -143,9 +143,13 @@ class Scan:
 
     def piece(self, file: InputFile, piece: Piece, read: Callable[[int], None] = lambda size: None) -> Found:
         """Read one piece and hand on its rows."""
+        return self.read(documents(file, blocks(file, piece, longest=self._longest, read=read), self._longest))
+
+    def read(self, items: Iterable[Block | Problem]) -> Found:
+        """Read lines and hand on their rows."""
         found = self._found = Found()
         offset, size = 0, 0
-        for item in documents(file, blocks(file, piece, longest=self._longest, read=read), self._longest):
+        for item in items:
             if isinstance(item, Problem):
                 found.bad_line(item.line, item.reason)
                 continue
