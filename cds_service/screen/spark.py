@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -56,12 +57,12 @@ def local_session() -> "SparkSession":
     Raises: NoSpark.
     """
     try:
-        import pyarrow
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError:
         raise NoSpark("pyspark is missing: pip install 'calcinosis-cds[spark]'.") from None
-    del pyarrow
+    if find_spec("pyarrow") is None:
+        raise NoSpark("pyarrow is missing: pip install 'calcinosis-cds[spark]'.")
     if shutil.which("java") is None:
         raise NoSpark("Java is missing: Spark needs Java 17 or newer.")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
