@@ -65,11 +65,11 @@ def local_session() -> "SparkSession":
         raise NoSpark("pyarrow is missing: pip install 'calcinosis-cds[spark]'.")
     if shutil.which("java") is None:
         raise NoSpark("Java is missing: Spark needs Java 17 or newer.")
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
         return (
             SparkSession.builder.master("local[*]")
             .appName("calcinosis-cds screen")
+            .config("spark.pyspark.python", sys.executable)
             .config("spark.ui.enabled", "false")
             .config("spark.sql.shuffle.partitions", "8")
             .getOrCreate()
