@@ -66,14 +66,15 @@ def local_session() -> "SparkSession":
     if shutil.which("java") is None:
         raise NoSpark("Java is missing: Spark needs Java 17 or newer.")
     try:
-        return (
+        session = (
             SparkSession.builder.master("local[*]")
             .appName("calcinosis-cds screen")
-            .config("spark.pyspark.python", sys.executable)
             .config("spark.ui.enabled", "false")
             .config("spark.sql.shuffle.partitions", "8")
             .getOrCreate()
         )
+        session.sparkContext.pythonExec = sys.executable  # the workers run in this environment
+        return session
     except (PySparkException, OSError) as error:
         raise NoSpark(f"Spark does not start ({type(error).__name__}): it needs Java 17 or newer.") from None
 
