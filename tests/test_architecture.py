@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "cds_service"
 MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "calcinosis": (set(), set()),
     "terminology": ({"calcinosis"}, set()),
-    "fhir": ({"calcinosis", "terminology"}, {"msgspec", "fhir"}),
+    "fhir": ({"calcinosis", "terminology", "outgoing"}, {"msgspec", "fhir"}),
     "interchange": ({"calcinosis", "terminology"}, set()),
     "storage": ({"calcinosis"}, {"sqlalchemy"}),
     "outgoing": (set(), {"requests", "urllib3"}),

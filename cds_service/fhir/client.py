@@ -4,28 +4,31 @@ Knows: paging on the same origin, limits of pages, bytes and time, failures in a
 Must not know: what the resources mean; which server may be asked: the caller compares it with its list (is_allowed).
 
 The time-outs of requests count for each read of the socket: a server that drips a byte now and then would hold a call
-for ever. So bodies are read as they come (read1), with a look at the deadline in between.
+for ever. So each read of an answer waits no longer than what is left of the call (outgoing/deadline.py). Only the
+look-up of a host name can outlast the call; the call does not wait for it.
 """
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from cds_service.fhir import parts
 from cds_service.fhir.gather import Fetched, Query
 from cds_service.fhir.shapes import RawBundle
+from cds_service.outgoing.body import TooLate, TooMuch, read_body
+from cds_service.outgoing.deadline import ends_at
 
-# small, so that a compressed body cannot unfold far beyond the limit at once
-_CHUNK: Final = 16 * 1024
 _TOO_LATE: Final = "no answer in time"
+# reads end by themselves at the deadline; a little later the call goes on without those that did not
+_GRACE_S: Final = 0.1
+# what a server or a proxy answers when the next try may do
+_PASSING: Final = frozenset({502, 503, 504})
 _FRAME: Final = parts.Part(RawBundle)
 
 
@@ -44,7 +47,7 @@ class Limits:
 class FhirServer:
     """A Fetch over HTTP for one call.
 
-    session: shared by calls (new_session); it holds connections and nothing else.
+    session: shared by calls (outgoing/session.py); it holds connections and nothing else.
     token: the bearer token of this call, None for an open server; it goes into the header of each read, nowhere else.
     """
 
@@ -68,7 +71,7 @@ class FhirServer:
         pool = ThreadPoolExecutor(max(1, min(self._limits.side_by_side, len(queries))), "fhir-read")
         try:
             running = {pool.submit(self._answer, query, deadline): query for query in queries}
-            done, late = wait(running, timeout=self._limits.total_s)
+            done, late = wait(running, timeout=self._limits.total_s + _GRACE_S)
             return [*(each.result() for each in done), *(Fetched(running[each], (), _TOO_LATE) for each in late)]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -84,7 +87,7 @@ class FhirServer:
                     return Fetched(query, pages, f"more than {self._limits.pages} pages")
                 if not _same_origin(address, self._base):
                     return Fetched(query, pages, "the next page lies on another server")
-                page = self._get(address, deadline, room)
+                page = self._get_twice(address, deadline, room)
                 pages.append(page)
                 room -= len(page)
                 address = _next_page(page, address)
@@ -92,53 +95,44 @@ class FhirServer:
             return Fetched(query, pages, str(problem))
         return Fetched(query, pages)
 
+    def _get_twice(self, address: str, deadline: float, room: int) -> bytes:
+        """What a GET brings; it changes nothing over there, so a passing failure may be tried once more."""
+        try:
+            return self._get(address, deadline, room)
+        except _Passing:
+            return self._get(address, deadline, room)
+
     def _get(self, address: str, deadline: float, room: int) -> bytes:
         left = deadline - self._clock()
         if left <= 0:
             raise _Failed(_TOO_LATE)
         timeouts = (min(self._limits.connect_s, left), min(self._limits.read_s, left))
         try:
-            with self._session.get(
-                address, headers=self._headers, timeout=timeouts, allow_redirects=False, stream=True
-            ) as response:
-                if response.status_code != requests.codes.ok:
-                    raise _Failed(f"the FHIR server answered with status {response.status_code}")
-                return self._body(response, deadline, room)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError) as problem:
+            with (
+                ends_at(deadline, self._clock),
+                self._session.get(
+                    address, headers=self._headers, timeout=timeouts, allow_redirects=False, stream=True
+                ) as response,
+            ):
+                status = response.status_code
+                if status != requests.codes.ok:
+                    told = f"the FHIR server answered with status {status}"
+                    raise _Passing(told) if status in _PASSING else _Failed(told)
+                return read_body(response, deadline=deadline, room=room, clock=self._clock)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, TooLate) as problem:
             raise _Failed(_TOO_LATE) from problem
+        except TooMuch as problem:
+            raise _Failed("more data than this service reads") from problem
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
-            raise _Failed("no connection, or it broke off") from problem
-
-    def _body(self, response: requests.Response, deadline: float, room: int) -> bytes:
-        """The body, read as it comes. read1 gives what is there; read would wait for a full chunk."""
-        body = bytearray()
-        while True:
-            chunk = response.raw.read1(_CHUNK, decode_content=True)
-            body += chunk
-            if len(body) > room:
-                raise _Failed("more data than this service reads")
-            if not chunk:
-                return bytes(body)
-            if self._clock() > deadline:
-                raise _Failed(_TOO_LATE)
+            raise _Passing("no connection, or it broke off") from problem
 
 
 class _Failed(Exception):
     """Why a read came to nothing, in words without addresses or ids."""
 
 
-def new_session(connections: int = 16, verify: bool | str = True) -> requests.Session:
-    """A session for many calls: pooled connections, no cookies, no retries, nothing from the environment.
-
-    Without trust_env no .netrc can replace the token. verify: False is for tests only; a path names a CA bundle.
-    """
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = verify
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=0))
-    return session
+class _Passing(_Failed):
+    """The same, when the next try may do."""
 
 
 def is_allowed(base_url: str, allowed: Iterable[str]) -> bool:

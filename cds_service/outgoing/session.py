@@ -22,6 +22,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
+from cds_service.outgoing.deadline import TimedResponse
+
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 Address = IPv4Address | IPv6Address
@@ -93,10 +95,14 @@ class _Guarded(HTTPAdapter):
 
 def _pools(may_connect: MayConnect) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
+        response_class = TimedResponse
+
         def _new_conn(self) -> socket.socket:
             return _connected(self, may_connect)
 
     class Tls(HTTPSConnection):
+        response_class = TimedResponse
+
         def _new_conn(self) -> socket.socket:
             return _connected(self, may_connect)
 

@@ -11,6 +11,7 @@ import requests
 import urllib3
 
 from cds_service.outgoing.body import TooLate, TooMuch, read_body
+from cds_service.outgoing.deadline import ends_at
 from cds_service.trust.jwks import Key, keys_of
 
 DEADLINE_S: Final = 2.0
@@ -23,13 +24,16 @@ def fetch_keys(
     """The usable keys at the address; None when no key set could be had."""
     deadline = clock() + DEADLINE_S
     try:
-        with session.get(
-            address,
-            headers={"Accept": "application/json"},
-            timeout=(DEADLINE_S / 2, DEADLINE_S / 2),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
+        with (
+            ends_at(deadline, clock),
+            session.get(
+                address,
+                headers={"Accept": "application/json"},
+                timeout=(DEADLINE_S / 2, DEADLINE_S / 2),
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
             if response.status_code != requests.codes.ok:
                 return None
             body = read_body(response, deadline=deadline, room=_ROOM, clock=clock)

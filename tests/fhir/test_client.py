@@ -12,8 +12,9 @@ import pytest
 import requests
 import responses
 
-from cds_service.fhir.client import FhirServer, Limits, is_allowed, new_session
+from cds_service.fhir.client import FhirServer, Limits, is_allowed
 from cds_service.fhir.gather import Fetched, MissingData, Query, Wanted, gather
+from cds_service.outgoing.session import new_session
 from tests.builders import bundle, condition, observation, patient
 
 BASE = "https://ehr.example.org/fhir"
