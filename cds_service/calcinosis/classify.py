@@ -29,6 +29,7 @@ from cds_service.calcinosis.gaps import (
     FLAGGED_INPUTS,
     albumin_gap,
     bound_gaps,
+    contradiction_gap,
     edta_gap,
     pair_gap,
     reading_gaps,
@@ -178,7 +179,8 @@ def _calcifying(calcifications: Sequence[Documented], causes: Iterable[CauseFoun
 
 def _gaps(chart: Chart, judged: Judged, *, asked: bool) -> tuple[Gap, ...]:
     contaminated = edta_gap(chart)
-    gaps = [*reading_gaps(chart), *([contaminated] if contaminated is not None else [])]
+    contradictory = None if judged.contradictory is None else contradiction_gap(judged.contradictory)
+    gaps = [*reading_gaps(chart), *(gap for gap in (contaminated, contradictory) if gap is not None)]
     if judged.result is not None:
         gaps += albumin_gap(chart, judged.result)
         return tuple(gaps)
@@ -189,7 +191,8 @@ def _gaps(chart: Chart, judged: Judged, *, asked: bool) -> tuple[Gap, ...]:
         gaps.append(
             replace(gap, detail=f"{gap.detail}; see the value that could not be used") if gap.analyte in told else gap
         )
-    unpaired = None if judged.undecided is not None or contaminated is not None else pair_gap(chart, judged.row)
+    is_told = judged.undecided is not None or contaminated is not None or contradictory is not None
+    unpaired = None if is_told else pair_gap(chart, judged.row)
     return tuple([*gaps, unpaired] if unpaired is not None else gaps)
 
 

@@ -12,6 +12,7 @@ from cds_service.calcinosis.facts import Gap, GapReason, Mark, Measurement
 from cds_service.calcinosis.names import Input
 from cds_service.calcinosis.pairing import (
     FreshnessRow,
+    Pair,
     age_at,
     shifted_between,
 )
@@ -120,6 +121,19 @@ def edta_gap(chart: Chart) -> Gap | None:
         taken=newest.taken,
         reference=newest.reference,
         mark=Mark.SAMPLE_QUALITY,
+    )
+
+
+def contradiction_gap(pair: Pair) -> Gap:
+    """Return a pair of a lower and an upper bound: it has no product, and it is named (CL-05)."""
+    members = [f"{m.comparator} {m.reported} {m.unit} ({m.taken.text})" for m in (pair.calcium, pair.phosphate)]
+    return Gap(
+        analyte="ca_p_product",
+        reason=GapReason.REFUSED,
+        detail=f"calcium {members[0]} and phosphate {members[1]}: a lower and an upper bound have no product",
+        taken=pair.later.taken,
+        reference=pair.later.reference,
+        mark=Mark.COMPARATOR,
     )
 
 

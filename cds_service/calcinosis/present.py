@@ -4,18 +4,19 @@ Knows: which of several pairs counts (CL-34, CL-41 to CL-43), results in words o
 Must not know: causes, pathways, words for clinicians.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 
 from cds_service.calcinosis.assessment import EarlierProduct, Freshness, Trend
 from cds_service.calcinosis.causes import Levels
 from cds_service.calcinosis.chart import Chart
 from cds_service.calcinosis.facts import Mark, Measurement, Position
 from cds_service.calcinosis.names import Input
-from cds_service.calcinosis.pairing import FreshnessRow, age_at, freshness_row, pairs
+from cds_service.calcinosis.pairing import FreshnessRow, Pair, age_at, freshness_row, pairs
 from cds_service.calcinosis.product import (
     PairProduct,
+    bounds_contradict,
     calcium_position,
     ionized_for,
     is_discordant,
@@ -30,6 +31,7 @@ class Judged:
     """The pair that speaks for the present, if any, with its ruling; `stale` is the newest pair when it is too old.
 
     products: up to three pairs, newest first, for the trend. undecided: a pair whose bound settles nothing (CL-05).
+    contradictory: the newest pair, when one of its members is a lower and the other an upper bound (CL-05).
     """
 
     row: FreshnessRow
@@ -39,6 +41,7 @@ class Judged:
     undecided: PairProduct | None = None
     products: tuple[PairProduct, ...] = ()
     post_dialysis: bool = False
+    contradictory: Pair | None = None
 
     def above(self, limit_mg2_dl2: Decimal) -> bool:
         """Tell whether the product in force exceeds a limit."""
@@ -48,8 +51,15 @@ class Judged:
 def judge_pairs(chart: Chart) -> Judged:
     turnover = under_way(chart)
     row = freshness_row(chart, turnover=turnover)
-    found = (pair_product(chart, pair, row) for pair in pairs(chart, same_draw_only=turnover))
-    products = tuple(islice((result for result in found if result is not None), 3))
+    found = pairs(chart, same_draw_only=turnover)
+    first = next(found, None)
+    contradictory = first if first is not None and bounds_contradict(chart, first) else None
+    results = (pair_product(chart, pair, row) for pair in chain(() if first is None else (first,), found))
+    judged = _judged(chart, row, tuple(islice((result for result in results if result is not None), 3)))
+    return judged if contradictory is None else replace(judged, contradictory=contradictory)
+
+
+def _judged(chart: Chart, row: FreshnessRow, products: tuple[PairProduct, ...]) -> Judged:
     if not products:
         return Judged(row)
     newest = products[0]

@@ -199,6 +199,12 @@ def _bound(calcium: Measurement, phosphate: Measurement) -> str | None:
     return "atMost" if comparators <= set(UPPER_BOUND) else None
 
 
+def bounds_contradict(chart: Chart, pair: Pair) -> bool:
+    """Tell whether one member is a lower and the other an upper bound, so that their product has no bound (CL-05)."""
+    used = used_calcium(chart, pair.calcium).measurement
+    return _bound(used, pair.phosphate) is None
+
+
 def looks_like_edta(chart: Chart, calcium: Measurement) -> bool:
     """Tell EDTA contamination: very low calcium, very high potassium and low ALP in one draw (CL-28)."""
     criteria = chart.knowledge.criteria

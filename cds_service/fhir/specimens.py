@@ -112,7 +112,7 @@ class Specimens:
             return Admits.NO_CALCIUM
         if verdict == "reject_for_calcium_magnesium_alp_potassium":
             return Admits.NO_ELECTROLYTES
-        return Admits.URINE if "urine" in (coding.display or "").lower() else Admits.OTHER
+        return Admits.URINE if verdict == "reject_urine" else Admits.OTHER
 
 
 def _by_words(text: str | None) -> Admits:

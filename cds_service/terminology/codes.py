@@ -33,6 +33,9 @@ SYSTEM_NAMES: Final[Mapping[str, str]] = {
 }
 ICD_DIAGNOSES: Final = frozenset({ICD10CM, ICD10WHO, ICD9CM})
 
+# what SNOMED CT puts behind its fully specified names
+_TAG = re.compile(r" \((?:disorder|finding|situation|procedure|regime/therapy|morphologic abnormality|event)\)\Z")
+
 _OTHER_SPELLINGS: Final[Mapping[str, str]] = {
     "urn:oid:2.16.840.1.113883.6.1": LOINC,
     "urn:oid:2.16.840.1.113883.6.96": SNOMED,
@@ -70,6 +73,11 @@ def label(system: str, code: str) -> str:
 def icd_key(code: str) -> str:
     """Return an ICD code as it is compared: no dot, no blank, upper case."""
     return code.replace(".", "").replace(" ", "").upper()
+
+
+def plain_name(display: str) -> str:
+    """A name without the tag of fully specified names: "Hemodialysis (procedure)" is "Hemodialysis"."""
+    return _TAG.sub("", display)
 
 
 # ---- the form of codes; each check returns what is wrong, or None

@@ -111,7 +111,7 @@ def _catalog(content: Content) -> Catalog:
         rejected=_rejected(content),
         loinc_by_input=_loinc_by_input(content),
         units=_units(content),
-        specimens=_single(content, layout.SPECIMENS, lambda system, row: row["verdict"]),
+        specimens=_single(content, layout.SPECIMENS, _specimen),
         finding_codes=finding_codes,
         finding_prefixes=finding_prefixes,
         rejected_findings=_rejected_findings(content),
@@ -237,7 +237,7 @@ def _findings(
             Specificity(row["specificity"]),
             row["history"] == "any",
             codes.label(system, row["code"]),
-            row["display"],
+            codes.plain_name(row["display"]),
         )
         key = codes.icd_key(row["code"]) if system in codes.ICD_DIAGNOSES else row["code"]
         _append(exact.setdefault(system, {}), key, finding)
@@ -268,7 +268,13 @@ def _drugs(content: Content) -> tuple[BySystem[tuple[DrugCode, ...]], dict[str, 
 
 
 def _procedure(system: str, row: Row) -> tuple[ProcedureCode, ...]:
-    return (ProcedureCode(row["kind"], row["use"], codes.label(system, row["code"]), row["display"]),)
+    name = codes.plain_name(row["display"])
+    return (ProcedureCode(row["kind"], row["use"], codes.label(system, row["code"]), name),)
+
+
+def _specimen(_system: str, row: Row) -> str:
+    """The verdict; urine apart from other fluids."""
+    return "reject_urine" if (row["verdict"], row["reason"]) == ("reject", "urine") else row["verdict"]
 
 
 def _settings(rows: Iterable[Row], kind: str) -> dict[str, EncounterClass]:

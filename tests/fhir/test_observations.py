@@ -231,6 +231,16 @@ def test_plain_words_for_a_specimen_only_reject(catalog: Catalog, words: str, ma
     ).marks == {mark}
 
 
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [(SNOMED, "122575003"), ("http://terminology.hl7.org/CodeSystem/v2-0487", "URINC")],
+)
+def test_a_urine_specimen_is_known_by_its_code_without_a_display(catalog: Catalog, system: str, code: str) -> None:
+    specimen = {"resourceType": "Specimen", "id": "s", "type": concept(coding(system, code))}
+    read = facts(catalog, observation("calcium", "9 mg/dL", contained=[specimen], specimen={"reference": "#s"}))
+    assert (read.measurements, read.marks) == ((), {Mark.URINE_REJECTED})
+
+
 @pytest.mark.parametrize("words", ["Serum", "no urine", "Urine-free serum", "blood"])
 def test_other_words_for_a_specimen_say_nothing(catalog: Catalog, words: str) -> None:
     assert only_measurement(catalog, observation("calcium", "9 mg/dL", specimen={"display": words})).value == 9

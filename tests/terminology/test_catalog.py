@@ -283,11 +283,11 @@ def test_a_finding_or_a_route_is_no_procedure(shipped: Catalog, code: str) -> No
     ("system", "code", "verdict"),
     [
         (SNOMED, "119364003", "accept"),
-        (SNOMED, "122575003", "reject"),
+        (SNOMED, "122575003", "reject_urine"),
         (SNOMED, "115499008", "pre_dialysis"),
         (SNOMED, "115500004", "post_dialysis"),
         (V2_0487, "SER", "accept"),
-        (V2_0487, "UR", "reject"),
+        (V2_0487, "UR", "reject_urine"),
         ("http://hl7.org/fhir/v2/0371", "EDTK", "reject_for_calcium_magnesium"),
         (V2_0371, "XYZ", None),
     ],

@@ -169,7 +169,7 @@ def _gap(gap: Gap, a: Assessment) -> str:
     where = f" ({inert(gap.reference, 90)})" if gap.reference else ""
     detail = inert(gap.detail, 160)
     if gap.analyte == PAIR:
-        return f"No pair: {detail}{where}"
+        return f"{'No product' if gap.reason is GapReason.REFUSED else 'No pair'}: {detail}{where}"
     name = sentence(analyte(gap.analyte))
     when = "" if gap.taken is None else f" of {day(gap.taken)}"
     old = "" if gap.taken is None else f", {age(gap.taken, a.evaluated_at)} old"
