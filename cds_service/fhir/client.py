@@ -11,14 +11,14 @@ look-up of a host name can outlast the call; the call does not wait for it.
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 
-from cds_service.fhir import parts
+from cds_service.fhir import parts, releases
 from cds_service.fhir.gather import Fetched, Query
 from cds_service.fhir.shapes import RawBundle
 from cds_service.outgoing.body import TooLate, TooMuch, read_body
@@ -29,6 +29,9 @@ _TOO_LATE: Final = "no answer in time"
 _GRACE_S: Final = 0.1
 # what a server or a proxy answers when the next try may do
 _PASSING: Final = frozenset({502, 503, 504})
+# what a server answers that does not know the type of resource
+_UNKNOWN: Final = frozenset({400, 404, 405, 501})
+_ROOM_FOR_METADATA: Final = 8 * 1024 * 1024
 _FRAME: Final = parts.Part(RawBundle)
 
 
@@ -92,8 +95,20 @@ class FhirServer:
                 room -= len(page)
                 address = _next_page(page, address)
         except _Failed as problem:
-            return Fetched(query, pages, str(problem))
+            other = self._other_spelling(query, deadline) if isinstance(problem, _Unknown) and not pages else None
+            return Fetched(query, pages, str(problem)) if other is None else self._answer(other, deadline)
         return Fetched(query, pages)
+
+    def _other_spelling(self, query: Query, deadline: float) -> Query | None:
+        """The query in the words of the server's release, by its CapabilityStatement."""
+        if query.follow or not releases.has_other_spelling(query.text):
+            return None
+        try:
+            capability = self._get(urljoin(self._base, "metadata"), deadline, _ROOM_FOR_METADATA)
+        except _Failed:
+            return None
+        text = releases.spelt_for(query.text, capability)
+        return None if text is None else replace(query, text=text)
 
     def _get_twice(self, address: str, deadline: float, room: int) -> bytes:
         """What a GET brings; it changes nothing over there, so a passing failure may be tried once more."""
@@ -117,7 +132,7 @@ class FhirServer:
                 status = response.status_code
                 if status != requests.codes.ok:
                     told = f"the FHIR server answered with status {status}"
-                    raise _Passing(told) if status in _PASSING else _Failed(told)
+                    raise (_Passing if status in _PASSING else _Unknown if status in _UNKNOWN else _Failed)(told)
                 return read_body(response, deadline=deadline, room=room, clock=self._clock)
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, TooLate) as problem:
             raise _Failed(_TOO_LATE) from problem
@@ -129,6 +144,10 @@ class FhirServer:
 
 class _Failed(Exception):
     """Why a read came to nothing, in words without addresses or ids."""
+
+
+class _Unknown(_Failed):
+    """The same, when the server may not know what was asked for."""
 
 
 class _Passing(_Failed):

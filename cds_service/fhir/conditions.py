@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Raw
 
 from cds_service.calcinosis.facts import Finding, Mark, Taken
-from cds_service.fhir import parts, shapes
+from cds_service.fhir import parts, releases, shapes
 from cds_service.fhir.dates import in_future, since_when
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
@@ -42,7 +42,7 @@ def read_conditions(
             if coding.code:
                 coded = True
                 rows += findings_of(coding.system, coding.code)
-        if (rows or not coded) and _is_ours(subjects.of(condition.subject, condition.patient), draft):
+        if (rows or not coded) and _is_ours(subjects.of(*releases.whose(condition)), draft):
             verified = status_word(condition.verificationStatus, _VERIFICATION)
             if verified in _DROPPED:
                 continue
@@ -131,6 +131,7 @@ def _has_abated(condition: shapes.Condition, now: datetime) -> bool:
         or condition.abatementString
         or _is_there(condition.abatementAge)
         or _is_there(condition.abatementRange)
+        or _is_there(condition.abatementQuantity)
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from cds_service.calcinosis.facts import EncounterClass, Mark
-from cds_service.fhir import parts, shapes
+from cds_service.fhir import parts, releases, shapes
 from cds_service.fhir.dates import in_future, since_when
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
@@ -27,7 +27,7 @@ def encounter_class(
     for encounter in record.encounters:
         if encounter.id != record.encounter_id or (encounter.status or "").strip() in _NO_VISIT:
             continue
-        whose = subjects.of(encounter.subject, encounter.patient)
+        whose = subjects.of(*releases.whose(encounter))
         if whose is Belongs.OTHER:
             draft.marks.add(Mark.OTHER_SUBJECT)
         elif whose is not Belongs.UNREADABLE:
@@ -38,7 +38,7 @@ def encounter_class(
 def _class_of(
     encounter: shapes.Encounter, record: PatientRecord, catalog: Catalog, now: datetime, draft: Draft
 ) -> EncounterClass:
-    found = {known for code in _codes(encounter) if (known := catalog.encounter_class(code)) is not None}
+    found = {known for code in releases.class_codes(encounter) if (known := catalog.encounter_class(code)) is not None}
     if len(found) != 1:
         if encounter.class_ is not None:
             draft.note(f"Encounter/{encounter.id}: class not known")
@@ -49,17 +49,6 @@ def _class_of(
     ):
         return EncounterClass.ICU
     return setting
-
-
-def _codes(encounter: shapes.Encounter) -> list[str]:
-    given = encounter.class_
-    if given is None:
-        return []
-    if isinstance(given, str):
-        return [given]
-    if isinstance(given, shapes.Coding):
-        return [given.code] if given.code else []
-    return [coding.code for concept in given for coding in concept.coding or () if coding.code]
 
 
 def _locations(encounter: shapes.Encounter, record: PatientRecord, now: datetime) -> Iterator[str]:

@@ -72,6 +72,7 @@ class Intake:
             for kind, held in (
                 (shapes.Condition, record.conditions),
                 (shapes.MedicationRequest, record.requests),
+                (shapes.MedicationOrder, record.requests),
                 (shapes.MedicationStatement, record.statements),
                 (shapes.MedicationAdministration, record.administrations),
                 (shapes.Procedure, record.procedures),
@@ -118,7 +119,7 @@ class Intake:
             self._outcome(answer, resource, alone=False)  # type: ignore[arg-type]
         elif kind in self._lists:
             self._file_listed(answer, resource)
-        else:
+        elif not isinstance(resource, shapes.Unused):
             self._file_support(resource, url)
 
     def _file_bundle(self, answer: Answer, bundle: shapes.Bundle) -> None:
@@ -163,7 +164,7 @@ class Intake:
             answer.kinds.add(known)
         held = self._lists[kind]
         if resource.id is not None and (kind, resource.id) in self._others:
-            place = next(place for place, each in enumerate(held) if each.id == resource.id)
+            place = next(place for place, each in enumerate(held) if each.id == resource.id and type(each) is kind)
             if _is_newer(resource, held[place]):
                 held[place] = resource
             return

@@ -23,6 +23,7 @@ _HARMLESS: Final[dict[str, frozenset[str]]] = {
         {"onsetDateTime", "onsetPeriod", "recordedDate", "assertedDate", "dateRecorded", "bodySite"}
     ),
     "MedicationRequest": frozenset({"authoredOn", "dosageInstruction"}),
+    "MedicationOrder": frozenset({"dateWritten", "dosageInstruction"}),
     "MedicationStatement": frozenset({"dosage"}),
     "MedicationAdministration": frozenset({"dosage"}),
     "Encounter": frozenset({"location", "period", "actualPeriod"}),
@@ -46,7 +47,7 @@ def read_resource(raw: Raw) -> tuple[shapes.AnyResource | Unreadable | None, str
     if head.resourceType is None:
         return Unreadable("resource", "resource", "no resourceType"), None
     shape = _SHAPES.get(head.resourceType)
-    if shape is None:
+    if shape is None or issubclass(shape, shapes.Unused):
         return None, None
     return _field_by_field(raw, head, shape, reason)
 

@@ -10,18 +10,20 @@ from datetime import datetime
 from typing import Final
 
 from cds_service.calcinosis.facts import Exposure, Finding, Mark, Route, Taken
-from cds_service.fhir import shapes
+from cds_service.fhir import releases, shapes
 from cds_service.fhir.dates import in_future, since_when
 from cds_service.fhir.draft import Draft
-from cds_service.fhir.medicine import Prescribed, drugs_of, medicine_of, route_of, route_of_form
+from cds_service.fhir.medicine import drugs_of, medicine_of, route_of, route_of_form
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects
 from cds_service.fhir.vocabulary import Vocabulary
 
 _ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+_ORDERED: Final = {"active": True, "on-hold": False, "completed": False, "stopped": False, "ended": False}
 _USED: Final = {
     # status -> in use; statuses that are not here never were
-    "MedicationRequest": {"active": True, "on-hold": False, "completed": False, "stopped": False, "ended": False},
+    "MedicationRequest": _ORDERED,
+    "MedicationOrder": _ORDERED,
     "MedicationStatement": {
         **{"active": True, "recorded": True},
         **{"completed": False, "stopped": False, "on-hold": False},
@@ -59,41 +61,44 @@ class Medications:
     def read(self) -> None:
         """Read orders, statements and administrations."""
         for request in self._record.requests:
-            ordered = request.doNotPerform is not True and (request.intent is None or request.intent in _ORDERS)
-            if self._is_ours(self._subjects.of(request.subject)) and ordered:
+            ordered = isinstance(request, shapes.MedicationOrder) or request.intent is None or request.intent in _ORDERS
+            if self._counts(request) and ordered:
                 self._request(request)
         for statement in self._record.statements:
-            if self._is_ours(self._subjects.of(statement.subject, statement.patient)) and statement.taken != "n":
+            if self._counts(statement):
                 self._statement(statement)
         for administration in self._record.administrations:
-            if self._is_ours(self._subjects.of(administration.subject)):
+            if self._counts(administration):
                 self._administration(administration)
 
-    def _is_ours(self, whose: Belongs) -> bool:
+    def _counts(self, resource: releases.Medicine) -> bool:
+        whose = self._subjects.of(*releases.whose(resource))
         if whose is Belongs.OTHER:
             self._draft.marks.add(Mark.OTHER_SUBJECT)
-        return whose in (Belongs.OURS, Belongs.UNSAID)
+        return whose in (Belongs.OURS, Belongs.UNSAID) and not releases.never_was(resource)
 
     # ---- the three kinds
 
-    def _request(self, request: shapes.MedicationRequest) -> None:
+    def _request(self, request: releases.Ordered) -> None:
         period = _bounds(request.dosageInstruction)
-        self._add(request, request.dosageInstruction, period, request.authoredOn, unsaid=True, administered=False)
+        written, ended = releases.order_dates(request)
+        if ended and (period is None or not period.end):
+            period = shapes.Period(period.start if period is not None else None, ended)
+        self._add(request, request.dosageInstruction, period, written, unsaid=True, administered=False)
 
     def _statement(self, statement: shapes.MedicationStatement) -> None:
         period = statement.effectivePeriod or _bounds(statement.dosage)
         self._add(statement, statement.dosage, period, statement.effectiveDateTime, unsaid=True, administered=False)
 
     def _administration(self, given: shapes.MedicationAdministration) -> None:
-        period = given.effectivePeriod or given.occurencePeriod
-        at = given.effectiveDateTime or given.occurenceDateTime
+        period, at = releases.given_when(given)
         dosage = [shapes.Dosage(route=given.dosage.route)] if given.dosage is not None else None
         # without a status nobody says that it was given
         self._add(given, dosage, period, at, unsaid=None, administered=True)
 
     def _add(
         self,
-        resource: Prescribed,
+        resource: releases.Medicine,
         dosage: list[shapes.Dosage] | None,
         period: shapes.Period | None,
         at: str | None,
@@ -117,6 +122,8 @@ class Medications:
         if (ended is not None and not in_future(ended, self._now)) or (
             started is not None and in_future(started, self._now)
         ):
+            active = False
+        if isinstance(resource, shapes.MedicationStatement) and releases.is_out_of_use(resource):
             active = False
         use = _Use(reference, active, administered, route_of(dosage, self._catalog), started, ended)
         if self._exposures(codings, use) and status not in _USED[kind]:
@@ -165,7 +172,7 @@ class Medications:
 
     # ---- the medicine
 
-    def _codings(self, resource: Prescribed) -> tuple[shapes.Coding, ...]:
+    def _codings(self, resource: releases.Medicine) -> tuple[shapes.Coding, ...]:
         medicine = medicine_of(resource, self._record.medications)
         if not medicine.codings:
             lost = medicine.lost

@@ -1,19 +1,18 @@
 """Which medicine a resource is about: by code, by reference to a Medication, contained or beside it, and ingredients.
 
-Knows: the three ways of FHIR releases to name a medicine, routes coded in a dosage.
+Knows: what a resource and the Medication it refers to say of a medicine (releases.py), routes coded in a dosage.
 Must not know: which codes there are (catalog), statuses, what a medicine does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from cds_service.calcinosis.facts import Route
-from cds_service.fhir import parts, shapes
+from cds_service.fhir import parts, releases, shapes
 from cds_service.fhir.references import local_reference
 from cds_service.terminology.catalog import Catalog, DrugCode
 
-Prescribed = shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration
 # The rules ask for the route of calcium and phosphate salts alone, and their injections go into a vein.
 _ROUTE_OF_FORM: Final = {
     "oral": Route.ORAL,
@@ -35,32 +34,39 @@ class Medicine:
     lost: bool
 
 
-def medicine_of(resource: Prescribed, held: Mapping[str, shapes.Medication]) -> Medicine:
+def medicine_of(resource: releases.Medicine, held: Mapping[str, shapes.Medication]) -> Medicine:
     """Return the medicine of a resource. held: Medications by "Type/id" and by address."""
-    concepts = [resource.medicationCodeableConcept]
-    references = [resource.medicationReference]
-    if resource.medication is not None:
-        concepts.append(resource.medication.concept)
-        references.append(resource.medication.reference)
+    there: list[shapes.CodeableConcept] = []
     lost, named = False, list[str | None]()
-    for reference in references:
-        if reference is None or not reference.reference:
-            continue
-        named.append(reference.display)
-        medication = _referred(resource, reference.reference.strip(), held)
-        lost = lost or medication is None
-        if medication is not None:
-            concepts.append(medication.code)
-            for ingredient in medication.ingredient or ():
-                concepts.append(ingredient.itemCodeableConcept)
-                concepts.append(ingredient.item.concept if ingredient.item is not None else None)
-    there = [concept for concept in concepts if concept is not None]
+    for told in releases.medicine(resource):
+        if isinstance(told, shapes.CodeableConcept):
+            there.append(told)
+        elif told.reference:
+            named.append(told.display)
+            medication = _referred(resource, told.reference.strip(), held)
+            lost = lost or medication is None
+            if medication is not None:
+                there += [concept for concept in _contents(resource, medication, held) if concept is not None]
     codings = tuple(coding for concept in there for coding in concept.coding or () if coding.code)
     words = [*(concept.text for concept in there), *(coding.display for coding in codings), *named]
     return Medicine(codings, next((text for text in words if text and text.strip()), ""), lost)
 
 
-def _referred(resource: Prescribed, name: str, held: Mapping[str, shapes.Medication]) -> shapes.Medication | None:
+def _contents(
+    resource: releases.Medicine, medication: shapes.Medication, held: Mapping[str, shapes.Medication]
+) -> Iterator[shapes.CodeableConcept | None]:
+    """The concept of a Medication and those of its ingredients, of which one may be a Medication again."""
+    yield medication.code
+    for each in releases.ingredients(medication):
+        if isinstance(each, shapes.CodeableConcept):
+            yield each
+        elif each.reference and (inner := _referred(resource, each.reference.strip(), held)) is not None:
+            yield inner.code
+
+
+def _referred(
+    resource: releases.Medicine, name: str, held: Mapping[str, shapes.Medication]
+) -> shapes.Medication | None:
     if name.startswith("#"):
         return parts.contained(resource.contained, name, parts.contained_medication)
     return held.get(local_reference(name)) or held.get(name)

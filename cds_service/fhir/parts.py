@@ -10,8 +10,10 @@ from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
 
 from cds_service.fhir.shapes import (
+    Adherence,
     Annotation,
     CodeableConcept,
+    CodeableReference,
     Component,
     Container,
     EntryResponse,
@@ -21,8 +23,10 @@ from cds_service.fhir.shapes import (
     Medication,
     Meta,
     Period,
+    Product,
     Reference,
     ReferenceRange,
+    Related,
     Specimen,
     Timing,
 )
@@ -68,6 +72,7 @@ class Parts(Generic[T]):
             return None
 
 
+adherence = Part(Adherence)
 annotations = Parts(Annotation)
 components = Parts(Component)
 concept = Part(CodeableConcept)
@@ -75,12 +80,15 @@ concepts = Parts(CodeableConcept)
 containers = Parts(Container)
 entry_response = Part(EntryResponse)
 identifiers = Parts(Identifier)
+item = Part(CodeableReference)
 links = Parts(Link)
 meta = Part(Meta)
 period = Part(Period)
+product = Part(Product)
 ranges = Parts(ReferenceRange)
 reference = Part(Reference)
 references = Parts(Reference)
+related = Parts(Related)
 text = Part(str)
 timing = Part(Timing)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from cds_service.calcinosis.facts import Event, Finding, Mark
-from cds_service.fhir import shapes
+from cds_service.fhir import releases, shapes
 from cds_service.fhir.dates import in_future, since_when
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
@@ -30,7 +30,7 @@ def read_procedures(
         if whose is Belongs.OTHER:
             draft.marks.add(Mark.OTHER_SUBJECT)
         status = (procedure.status or "").strip()
-        if whose not in (Belongs.OURS, Belongs.UNSAID) or status in _NOT_DONE or procedure.notDone is True:
+        if whose not in (Belongs.OURS, Belongs.UNSAID) or status in _NOT_DONE or releases.never_was(procedure):
             continue
         codings = [coding for coding in (procedure.code.coding if procedure.code else None) or () if coding.code]
         if not codings:
@@ -44,10 +44,8 @@ def _add(
     procedure: shapes.Procedure, codings: list[shapes.Coding], vocabulary: Vocabulary, now: datetime, draft: Draft
 ) -> bool:
     """Tell whether anything was mapped. A procedure dated in the future is planned, not done."""
-    period = procedure.performedPeriod or procedure.occurrencePeriod
-    start = (
-        (period.start if period is not None else None) or procedure.performedDateTime or procedure.occurrenceDateTime
-    )
+    period, at = releases.done_when(procedure)
+    start = (period.start if period is not None else None) or at
     started = since_when(start, now.tzinfo) if start else None
     ended = since_when(period.end, now.tzinfo) if period is not None and period.end else None
     if started is not None and in_future(started, now):

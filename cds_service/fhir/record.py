@@ -63,6 +63,7 @@ KIND_OF: Final[Mapping[str, Kind]] = {
     "Observation": Kind.OBSERVATIONS,
     "Condition": Kind.CONDITIONS,
     "MedicationRequest": Kind.MEDICATIONS,
+    "MedicationOrder": Kind.MEDICATIONS,
     "MedicationStatement": Kind.MEDICATIONS,
     "MedicationAdministration": Kind.MEDICATIONS,
     "Procedure": Kind.PROCEDURES,
@@ -150,7 +151,7 @@ class PatientRecord:
     other_patient: bool = False
     observations: list[shapes.Observation] = field(default_factory=list)
     conditions: list[shapes.Condition] = field(default_factory=list)
-    requests: list[shapes.MedicationRequest] = field(default_factory=list)
+    requests: list[shapes.MedicationRequest | shapes.MedicationOrder] = field(default_factory=list)
     statements: list[shapes.MedicationStatement] = field(default_factory=list)
     administrations: list[shapes.MedicationAdministration] = field(default_factory=list)
     procedures: list[shapes.Procedure] = field(default_factory=list)

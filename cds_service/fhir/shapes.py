@@ -1,6 +1,7 @@
 """The fields of FHIR resources that are read, as lenient msgspec structs; everything else is skipped undecoded.
 
-Knows: field names and JSON types of R4, and the spellings of DSTU2, STU3 and R5 that differ in the fields used here.
+Knows: field names and JSON types of R4, and the spellings of DSTU2, STU3 and R5 that differ in the fields used here
+(releases.py says which is which).
 Must not know: codes, units, what a value means.
 
 Numbers stay msgspec.Raw, so that their decimal text is kept and nonsense is seen later, not crashed on. The parts of an
@@ -11,9 +12,9 @@ The structs are gc=False: decoded JSON holds no cycles, and 20,000 Observations 
 The file is long because it is a list.
 """
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct, defstruct, field
 
 ABSENT = Raw(b"")
 
@@ -80,6 +81,16 @@ class ReferenceRange(Shape):
     low: Quantity | None = None
     high: Quantity | None = None
     type: CodeableConcept | None = None
+    meaning: CodeableConcept | None = None
+
+
+class Related(Shape):
+    type: str | None = None
+    target: Reference | None = None
+
+
+class Adherence(Shape):
+    code: CodeableConcept | None = None
 
 
 class Resource(Struct, gc=False, tag_field="resourceType"):
@@ -102,7 +113,7 @@ class Component(Shape):
 
 
 class Observation(Resource, tag="Observation"):
-    """`comments` is DSTU2, `comment` STU3. Types of the Raw parts: parts.py."""
+    """Types of the Raw parts: parts.py."""
 
     identifier: Raw = ABSENT
     status: str | None = None
@@ -126,12 +137,11 @@ class Observation(Resource, tag="Observation"):
     specimen: Raw = ABSENT
     referenceRange: Raw = ABSENT
     hasMember: Raw = ABSENT
+    related: Raw = ABSENT
     component: Raw = ABSENT
 
 
 class Condition(Resource, tag="Condition"):
-    """Statuses are plain codes before R4; abatementBoolean, assertedDate: STU3; dateRecorded, patient: DSTU2."""
-
     clinicalStatus: CodeableConcept | str | None = None
     verificationStatus: CodeableConcept | str | None = None
     code: CodeableConcept | None = None
@@ -149,6 +159,7 @@ class Condition(Resource, tag="Condition"):
     abatementRange: Raw = ABSENT
     abatementString: str | None = None
     abatementBoolean: bool | None = None
+    abatementQuantity: Raw = ABSENT
 
 
 class Bounds(Shape):
@@ -165,8 +176,6 @@ class Dosage(Shape):
 
 
 class MedicationRequest(Resource, tag="MedicationRequest"):
-    """`medication` is R5."""
-
     status: str | None = None
     intent: str | None = None
     doNotPerform: bool | None = None
@@ -174,15 +183,26 @@ class MedicationRequest(Resource, tag="MedicationRequest"):
     medicationReference: Reference | None = None
     medication: CodeableReference | None = None
     subject: Raw = ABSENT
+    patient: Raw = ABSENT
     authoredOn: str | None = None
     dosageInstruction: list[Dosage] | None = None
 
 
-class MedicationStatement(Resource, tag="MedicationStatement"):
-    """`taken` is STU3, `medication` and `adherence` are R5, `patient` is DSTU2."""
+class MedicationOrder(Resource, tag="MedicationOrder"):
+    status: str | None = None
+    medicationCodeableConcept: CodeableConcept | None = None
+    medicationReference: Reference | None = None
+    patient: Raw = ABSENT
+    dateWritten: str | None = None
+    dateEnded: str | None = None
+    dosageInstruction: list[Dosage] | None = None
 
+
+class MedicationStatement(Resource, tag="MedicationStatement"):
     status: str | None = None
     taken: str | None = None
+    wasNotTaken: bool | None = None
+    adherence: Raw = ABSENT
     medicationCodeableConcept: CodeableConcept | None = None
     medicationReference: Reference | None = None
     medication: CodeableReference | None = None
@@ -198,36 +218,42 @@ class AdministrationDosage(Shape):
 
 
 class MedicationAdministration(Resource, tag="MedicationAdministration"):
-    """`occurence...` (so spelt) and `medication` are R5."""
-
     status: str | None = None
+    notGiven: bool | None = None
+    wasNotGiven: bool | None = None
     medicationCodeableConcept: CodeableConcept | None = None
     medicationReference: Reference | None = None
     medication: CodeableReference | None = None
     subject: Raw = ABSENT
+    patient: Raw = ABSENT
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
+    effectiveTimeDateTime: str | None = None
+    effectiveTimePeriod: Period | None = None
     occurenceDateTime: str | None = None
     occurencePeriod: Period | None = None
     dosage: AdministrationDosage | None = None
 
 
 class Ingredient(Shape):
-    """`item` is R5."""
-
     itemCodeableConcept: CodeableConcept | None = None
-    item: CodeableReference | None = None
+    itemReference: Reference | None = None
+    item: Raw = ABSENT
+
+
+class Product(Shape):
+    ingredient: list[Ingredient] | None = None
 
 
 class Medication(Resource, tag="Medication"):
     code: CodeableConcept | None = None
     ingredient: list[Ingredient] | None = None
+    product: Raw = ABSENT
 
 
 class Procedure(Resource, tag="Procedure"):
-    """`notDone` is STU3, `occurrence...` R5."""
-
     status: str | None = None
+    notPerformed: bool | None = None
     notDone: bool | None = None
     code: CodeableConcept | None = None
     subject: Raw = ABSENT
@@ -311,10 +337,33 @@ class Bundle(Resource, tag="Bundle"):
     entry: list[Entry] | None = None
 
 
-AnyResource: TypeAlias = (
+class Unused(Resource):
+    """A kind of resource that nobody reads here; listed, so that one in a Bundle does not send it the tolerant way."""
+
+
+_UNUSED = """
+Account AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic Binary BodySite
+BodyStructure CarePlan CareTeam ChargeItem Claim ClaimResponse ClinicalImpression Communication
+CommunicationRequest Composition Consent Contract Coverage CoverageEligibilityRequest
+CoverageEligibilityResponse DetectedIssue Device DeviceComponent DeviceMetric DeviceRequest DeviceUsage
+DeviceUseRequest DeviceUseStatement DiagnosticOrder DocumentManifest DocumentReference Endpoint EpisodeOfCare
+ExplanationOfBenefit FamilyMemberHistory Flag Goal Group GuidanceResponse HealthcareService
+ImagingObjectSelection ImagingSelection ImagingStudy Immunization ImmunizationEvaluation
+ImmunizationRecommendation Invoice List Media MedicationDispense MedicationKnowledge MessageHeader
+MolecularSequence NutritionIntake NutritionOrder Order OrderResponse Organization Parameters Person
+PlanDefinition Practitioner PractitionerRole ProcedureRequest Provenance Questionnaire QuestionnaireResponse
+ReferralRequest RelatedPerson RequestGroup RequestOrchestration ResearchStudy ResearchSubject RiskAssessment
+Schedule ServiceRequest Slot Substance SupplyDelivery SupplyRequest Task VisionPrescription
+"""
+UNUSED = tuple(
+    defstruct(name, (), bases=(Unused,), tag_field="resourceType", tag=name, gc=False) for name in _UNUSED.split()
+)
+
+_Read: TypeAlias = (
     Observation
     | Condition
     | MedicationRequest
+    | MedicationOrder
     | MedicationStatement
     | MedicationAdministration
     | Medication
@@ -327,6 +376,10 @@ AnyResource: TypeAlias = (
     | OperationOutcome
     | Bundle
 )
+if TYPE_CHECKING:
+    AnyResource: TypeAlias = _Read | Unused
+else:
+    AnyResource = Union[(_Read, *UNUSED)]
 
 # What stands under one prefetch key: a resource or a Bundle, several of them, or nothing.
 Brought: TypeAlias = AnyResource | list[AnyResource] | None

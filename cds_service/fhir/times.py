@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from cds_service.calcinosis.facts import Taken
-from cds_service.fhir import parts, shapes
+from cds_service.fhir import parts, releases, shapes
 from cds_service.fhir.dates import Future, has_zone, since_when, taken_at, usual_time
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.record import PatientRecord
@@ -100,16 +100,17 @@ class Times:
         return None
 
     def draws(self, observation: shapes.Observation, reference: str, specimen: str | None) -> frozenset[str]:
-        if specimen is None and not self._is_grouped and observation.hasMember is shapes.ABSENT:
+        if specimen is None and not self._is_grouped and not _is_panel(observation):
             return _NO_DRAW
         reports = self._reports.get(reference)
         parents = self._parents.get(reference)
-        if specimen is None and not reports and not parents and not observation.hasMember:
+        is_panel = _is_panel(observation)
+        if specimen is None and not reports and not parents and not is_panel:
             return _NO_DRAW
         draws = {specimen} if specimen is not None else set()
         draws |= {f"DiagnosticReport/{report.id}" for report in reports or ()}
         draws |= {f"Observation/{parent.id}" for parent in parents or ()}
-        return frozenset(draws | {reference} if observation.hasMember else draws)
+        return frozenset(draws | {reference} if is_panel else draws)
 
     def _groups(
         self,
@@ -122,10 +123,14 @@ class Times:
                 for member in parts.references(report.result) or ():
                     reports[_member(member)].append(report)
         for panel in self._record.observations:
-            if panel.hasMember is not shapes.ABSENT:
-                for member in parts.references(panel.hasMember) or ():
+            if _is_panel(panel):
+                for member in releases.members(panel):
                     parents[_member(member)].append(panel)
         return dict(reports), dict(parents)
+
+
+def _is_panel(observation: shapes.Observation) -> bool:
+    return observation.hasMember is not shapes.ABSENT or observation.related is not shapes.ABSENT
 
 
 def _member(reference: shapes.Reference) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Raw
 
 from cds_service.calcinosis.facts import Mark, Position, Range
-from cds_service.fhir import parts
+from cds_service.fhir import parts, releases
 from cds_service.fhir.bounded import LONGEST_PART, Bounded
 from cds_service.fhir.remarks import marks_in
 from cds_service.fhir.shapes import CodeableConcept, Quantity, ReferenceRange
@@ -218,9 +218,10 @@ def _plausible_range(limits: Range, of: Input) -> bool:
 
 
 def _is_normal_range(each: ReferenceRange) -> bool:
-    if each.type is None or not each.type.coding:
+    kind = releases.range_type(each)
+    if kind is None or not kind.coding:
         return True
-    return any(coding.code == "normal" for coding in each.type.coding)
+    return any(coding.code == "normal" for coding in kind.coding)
 
 
 def position(value: Decimal, limits: Range | None) -> Position:

@@ -93,7 +93,8 @@ def test_the_class_code_is_the_setting(catalog: Catalog, code: str, expected: En
     [
         ([concept(coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", "IMP"))], EncounterClass.INPATIENT),
         (..., EncounterClass.UNKNOWN),
-        ("inpatient", EncounterClass.UNKNOWN),
+        ("inpatient", EncounterClass.INPATIENT),  # DSTU2
+        ("other", EncounterClass.UNKNOWN),
         ({"display": "inpatient"}, EncounterClass.UNKNOWN),
     ],
 )
