@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from cds_service.calcinosis.facts import EncounterClass, PatientFacts, Route
 from cds_service.fhir import releases
-from cds_service.fhir.client import FhirServer, new_session
+from cds_service.fhir.client import FhirServer
 from cds_service.fhir.gather import Query, gather
 from cds_service.fhir.read import read_facts
+from cds_service.outgoing.session import new_session
 from cds_service.terminology.catalog import Catalog
 from tests.builders import AT, LOINC, RXNORM, SNOMED, bundle, coding, concept, quantity, raw
 from tests.fhir.reading import NOW
