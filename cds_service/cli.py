@@ -14,6 +14,7 @@ from cds_service import __version__
 from cds_service.commands.common import settings as settings_of
 from cds_service.commands.common import stop, stop_content
 from cds_service.commands.content import check_mappings, expand_mappings, export_mappings, knowledge
+from cds_service.commands.coverage import coverage
 from cds_service.commands.database import database
 from cds_service.commands.registration import registration_sheet
 from cds_service.commands.reports import feedback, silent
@@ -85,6 +86,7 @@ COMMANDS = (
     export_mappings,
     expand_mappings,
     knowledge,
+    coverage,
     registration_sheet,
     database,
     feedback,

@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "outgoing": (set(), {"requests", "urllib3"}),
     "trust": ({"outgoing"}, {"pydantic"}),
     "observe": ({"fhir", "storage"}, {"msgspec"}),
+    "coverage": ({"calcinosis", "terminology", "fhir"}, {"msgspec"}),
     "hooks": ({"calcinosis", "terminology", "fhir", "storage", "trust"}, {"msgspec"}),
     # shows what the others say; imported by app.py only where pages are on
     "pages": (
@@ -43,6 +44,7 @@ BESIDES: dict[str, set[str]] = {
     "trust/jwks.py": {"jwt"},
     "trust/key_fetch.py": {"requests", "urllib3"},
     "trust/tokens.py": {"jwt"},
+    "coverage/report.py": {"jinja2"},
     "hooks/admission.py": {"flask"},
     "observe/metrics.py": {"prometheus_client"},
     "observe/shared.py": {"prometheus_client"},
