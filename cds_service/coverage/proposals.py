@@ -88,11 +88,11 @@ def _input(analyte: str, display: str) -> str:
 
 def _condition(code: Coded, count: int, catalog: Catalog) -> Iterator[Proposal]:
     """system,code,display,concept,include,history,specificity,note"""
-    for system, name in ((codes.ICD10CM, "ICD-10-CM"), (codes.ICD9CM, "ICD-9-CM")):
+    for system in (codes.ICD10CM, codes.ICD9CM):
         rows: Sequence[FindingCode] = catalog.findings(system, code[1]) if len(code[1]) >= 3 else ()
         if rows:
             for row in rows:
-                why = f"reads like {row.code} {row.display} ({name}), which is {row.specificity}"
+                why = f"reads like {row.code}, {row.display}: {row.specificity}"
                 history = "any" if row.history_counts else "active"
                 cells = (*code, row.concept, "self", history, PROPOSED, _note(why, count))
                 yield Proposal(LOCAL_CONDITIONS.file, cells, count, why)

@@ -105,7 +105,7 @@ def test_refused_pending_and_stale_values_are_shown_as_such(client: FlaskClient,
 
 
 def test_medicines_and_dialysis_are_on_the_page(client: FlaskClient) -> None:
-    assert "dialysis (procedure)" in behind(client, sample("dialysis-rising-trend")).lower()
+    assert "hemodialysis" in behind(client, sample("dialysis-rising-trend")).lower()
     assert "arfarin" in behind(client, sample("dialysis-55-to-70-warfarin"))
 
 
