@@ -14,7 +14,7 @@ JOBS ?= 2
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen deploy-check image-check store-check spark-check e2e screenshots lock sbom floor fuzz clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen deploy-check image-check store-check spark-check hostile e2e screenshots lock sbom floor fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -59,6 +59,9 @@ bench-peers: $(VENV)/.dev ## beside HealthChain, which is installed in an enviro
 
 deploy-check: $(VENV)/.deploy ## Dockerfile, compose file, wheel, and the image's start command on a read-only tree
 	@$(PY) -m pytest -m deploy tests/test_deploy.py tests/test_image.py
+
+hostile: $(VENV)/.dev ## ten thousand broken requests: never a 5xx, never late, never a made-up number (about five minutes)
+	@$(PY) -m pytest -n $(JOBS) -m hostile tests/hostile
 
 image-check: deploy-check ## the same as deploy-check
 
