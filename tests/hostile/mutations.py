@@ -9,7 +9,16 @@ from typing import Any, Final
 Json = Any
 _WORDS: Final = (
     *("", " ", "null", "NaN", "-", "<0.5", "> 20", "7,1", "1e9", "final ", "FINAL", "hemolyzed", "see comment"),
-    *("\u0000", "\u202e7.1", "\U0001d7d5.\U0001d7cf", "x" * 5000, "<script>alert(1)</script>", "[link](http://evil.example)", "|", "`"),
+    *(
+        "\u0000",
+        "\u202e7.1",
+        "\U0001d7d5.\U0001d7cf",
+        "x" * 5000,
+        "<script>alert(1)</script>",
+        "[link](http://evil.example)",
+        "|",
+        "`",
+    ),
     *(
         "2026-02-31",
         "2026",
