@@ -71,7 +71,7 @@ def _limits() -> tuple[Decimal, ...]:
 
 
 def _derived(judgement: dict[str, Any], told: frozenset[Decimal]) -> tuple[Decimal, ...] | None:
-    """What follows from the numbers of the data by the formulas of CL-17, CL-21 to CL-23, CL-27; None when it does not."""
+    """What follows from the numbers of the data by CL-17, CL-21 to CL-23 and CL-27; None when it does not."""
     product = judgement.get("product")
     found: list[Decimal] = []
     if product is not None:
