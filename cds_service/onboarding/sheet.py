@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cds_service.hooks.cards import OVERRIDE_REASONS, address_of, label_of
 from cds_service.hooks.profiles import EPIC_PREFERENCE_LIST, PROFILES, topic_code
 from cds_service.hooks.services import Service
-from cds_service.hooks.wording.orders import PANELS
+from cds_service.hooks.wording.orders import ORDER_TOPICS, PANELS
 from cds_service.hooks.wording.rules import RULES, TOPICS
 from cds_service.onboarding.ehrs import Ehr, known_ehrs
 from cds_service.terminology.catalog import Catalog
@@ -166,7 +166,7 @@ def _overrides() -> Section:
 
 
 def _topics(*, alphanumeric: bool) -> Section:
-    rows = tuple((topic_code(rule), words) for rule, words in TOPICS.items() if rule)
+    rows = tuple((topic_code(rule), words) for rule, words in {**TOPICS, **ORDER_TOPICS}.items() if rule)
     intro = (
         "source.topic.code of the cards. The codes never change their meaning, so acknowledgements can be kept by them."
     )

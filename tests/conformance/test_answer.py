@@ -272,5 +272,20 @@ def test_ch_83_95_what_is_to_be_created_is_whole_and_valid_fhir(actions: list[Js
         assert "id" not in resource
 
 
+def test_ch_85_a_delete_names_a_draft_of_the_call_by_a_relative_reference(
+    client: FlaskClient, offered: list[Json]
+) -> None:
+    found = 0
+    for each in offered:
+        body = request_of(each, prefetch=complete(each, calcium(12.0), phosphate(7.5)))
+        for card in client.post(path_of(each), json=body).get_json()["cards"]:
+            for action in (action for suggestion in card.get("suggestions", ()) for action in suggestion["actions"]):
+                if action["type"] == "delete":
+                    found += 1
+                    assert action["resourceId"] == "MedicationRequest/draft-1"
+                    assert "resource" not in action
+    assert found
+
+
 def test_ch_86_what_clients_must_first_declare_is_not_sent(answers: Answers) -> None:
     assert [name for name, answer in answers if "actionSelectionBehavior" in answer.text] == []
