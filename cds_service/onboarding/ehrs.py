@@ -17,6 +17,7 @@ _FILE = Path(__file__).with_name("ehrs.toml")
 class Ehr:
     """One kind of EHR. hooks: those that it fires, empty for all. prefetch: whether it sends data with the call.
 
+    feedback: whether it tells what became of a card.
     scope_names: what its registration calls the scope of a resource type. verified: what was tried, and what not.
     issuer, jku: where every site of it has the same.
     """
@@ -27,6 +28,7 @@ class Ehr:
     checks: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
     prefetch: bool = True
+    feedback: bool = True
     issuer: str = ""
     jku: str = ""
     scope_names: Mapping[str, str] = field(default_factory=dict)

@@ -70,7 +70,7 @@ def sheet(name: str, catalog: Catalog, offered: Sequence[Service], terms: Terms)
     ehr, profile = ehrs[name], PROFILES[name]
     fired = [service for service in offered if ehr.fires(service.hook)]
     sections = [
-        _addresses(fired, terms),
+        _addresses(fired, terms, ehr),
         Section("About this client", "", (), tuple((note,) for note in ehr.notes)),
         _scopes(fired, ehr),
         _token(fired, terms, ehr),
@@ -107,11 +107,13 @@ def filled_length(query: str) -> int:
     return len(query.replace("{{context.patientId}}", longest).replace("{{context.encounterId}}", longest))
 
 
-def _addresses(fired: Sequence[Service], terms: Terms) -> Section:
+def _addresses(fired: Sequence[Service], terms: Terms, ehr: Ehr) -> Section:
     base = f"{terms.base}/cds-services"
     rows = [("discovery", "GET", base, "Not every EHR asks for it; this sheet says the same.")]
     for service in fired:
         rows.append((service.title, service.hook, f"{base}/{service.id}", f"Service id {service.id}."))
+        if ehr.feedback:
+            rows.append(("its feedback", "POST", f"{base}/{service.id}/feedback", "At once or in batches."))
     wait = f"{terms.fhir_timeout_s + _MARGIN_S:g} s"
     remark = "Answers from prefetch take a small part of a second; what lacks is read from FHIR within this time."
     rows.append(("time limit", "", wait, remark))
@@ -152,7 +154,7 @@ def _token(fired: Sequence[Service], terms: Terms, ehr: Ehr) -> Section:
         ("header kid", "the id of the key", "Needed."),
         ("header jku", ehr.jku or "the address of your keys", "Agree on it first: only listed addresses are asked."),
         ("iss", ehr.issuer or "your issuer", "Agree on it first: it tells which client calls."),
-        ("aud", audience, "The address that is called. May be an array."),
+        ("aud", audience, "The address that is called; for feedback with /feedback at its end. May be an array."),
         ("iat, exp", "now, and a few minutes later", "Clocks may differ a little."),
         ("jti", "new for each call", "One that was seen is refused."),
     )

@@ -204,3 +204,18 @@ def test_an_order_that_is_only_begun_is_taken(sandbox: Sandbox, hook: str, draft
         context["selections"] = ["MedicationRequest/request-123"]
     for card in sandbox.fire(hook, **context):
         drawn(card)
+
+
+def test_a_dismissed_or_accepted_card_is_told(sandbox: Sandbox) -> None:
+    path = next(path for path, entry in sandbox.listed.items() if entry["hook"] == "patient-view")
+    (card,) = sandbox.fire("patient-view")
+    address = f"{path}/feedback"
+    reason = {name: card["overrideReasons"][0][name] for name in ("code", "system")}
+    dismissed = {"outcome": "overridden", "overrideReason": {"reason": reason}}
+    accepted = {"outcome": "accepted", "acceptedSuggestions": [{"id": card["suggestions"][0]["uuid"]}]}
+    for outcome in (dismissed, accepted):
+        item = {"card": card["uuid"], "outcomeTimestamp": "2026-10-12T08:30:00.123Z", **outcome}
+        sandbox.may(address, "POST")
+        answer = sandbox.service.post(address, json={"feedback": [item]}, headers=sandbox.headers(address))
+        assert 200 <= answer.status_code < 300, answer.text
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
