@@ -17,6 +17,7 @@ from typing import Final
 MOST: Final = 200
 LARGEST: Final = 4 * 1024 * 1024
 _KEY: Final = re.compile(r"[0-9a-f-]{36}")
+_NAME: Final = "calcinosis-cds-"
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
 
 
@@ -28,7 +29,9 @@ class Shelf:
         self._clock = clock
         self._life = life
         memory = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else None
-        self._folder = Path(tempfile.mkdtemp(prefix="calcinosis-cds-", dir=memory))  # readable by this user alone
+        _sweep(memory or Path(tempfile.gettempdir()))
+        # readable by this user alone
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-", dir=memory))
         weakref.finalize(self, _remove, self._folder, os.getpid())
 
     def put(self, content: bytes) -> str | None:
@@ -75,6 +78,19 @@ class Shelf:
         for at, path in enumerate(kept):
             if self._is_old(path) or len(kept) - at >= MOST:
                 path.unlink(missing_ok=True)
+
+
+def _sweep(place: Path) -> None:
+    """Take away the folders of processes that were killed before they could do so themselves."""
+    for folder in place.glob(f"{_NAME}*-*"):
+        owner = folder.name.removeprefix(_NAME).partition("-")[0]
+        try:
+            if owner.isdigit() and folder.stat().st_uid == os.getuid():
+                os.kill(int(owner), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue
 
 
 def _remove(folder: Path, owner: int) -> None:

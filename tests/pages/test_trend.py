@@ -256,6 +256,19 @@ def test_the_folder_goes_with_its_shelf_but_not_with_that_of_a_forked_worker() -
     assert not folder.exists()
 
 
+def test_the_folder_of_a_killed_process_is_swept_by_the_next() -> None:
+    dead = os.fork()
+    if dead == 0:
+        os._exit(0)
+    os.waitpid(dead, 0)
+    place = folder_of(shelf(Clock())).parent
+    left = place / f"calcinosis-cds-{dead}-left"
+    left.mkdir()
+    living = shelf(Clock())
+    assert not left.exists()
+    assert folder_of(living).is_dir()
+
+
 def test_a_folder_that_is_gone_costs_the_link_not_the_call() -> None:
     kept = shelf(Clock())
     key = kept.put(b"x")
