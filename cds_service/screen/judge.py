@@ -7,6 +7,7 @@ Must not know: files, processes, reports.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cds_service.fhir import shapes
 from cds_service.fhir.gather import MissingData
 from cds_service.hooks.decide import Decision, decide
 from cds_service.hooks.request import HookRequest
@@ -50,6 +51,8 @@ class Judge:
             user_id="",
             patient_id=record.patient,
             encounter_id=moment.encounter.id if moment.encounter is not None else None,
+            draft_orders=shapes.ABSENT,
+            selections=None,
             prefetch=record.prefetch(moment.at, moment.encounter),
             fhir_server=None,
             fhir_authorization=None,
