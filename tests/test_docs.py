@@ -211,4 +211,5 @@ def test_every_hazard_and_every_fault_names_tests_that_exist() -> None:
 
 
 def test_the_hazard_log_is_complete() -> None:
-    assert [row[0] for row in rows_of(*TABLES[0])] == [f"CL-{number}" for number in range(130, 147)]
+    rows = [row[0] for row in rows_of(*TABLES[0]) if row[0] != "OT"]
+    assert rows == [f"CL-{number}" for number in range(130, 147)]

@@ -14,6 +14,7 @@ Json = dict[str, object]
 _REFUSALS = {
     "400": "The request cannot be read, or does not fit the service.",
     "401": "No valid token of a client of this service.",
+    "404": "There is nothing of this address, or feedback is not kept here.",
     "412": "Patient, calcium or phosphate could not be had: there is no guidance, which is not the same as no risk.",
     "413": "The body is too large.",
     "415": "The body is not JSON, or compressed.",
@@ -39,6 +40,7 @@ def document(services: Sequence[Service], version: str) -> Json:
         "paths": {
             "/cds-services": _read("Discovery", "discover", "The services on offer.", _ref("Discovery"), ("401",)),
             **{f"/cds-services/{service.id}": _hook(service) for service in services},
+            **{f"/cds-services/{service.id}/feedback": _feedback(service) for service in services},
             "/healthz": _read("Whether the process answers", "healthz", "It does.", _status("ok")),
             "/readyz": _read("Whether the service is ready", "readyz", "It is.", _status("ready")),
             "/openapi.json": _read("This document", "openapi", "An OpenAPI document.", {"type": "object"}),
@@ -66,7 +68,36 @@ def _hook(service: Service) -> Json:
             "description": service.description,
             "operationId": service.id,
             "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-            "responses": _responses("Cards; an empty list means: looked, nothing to show.", _ref("Answer"), _REFUSALS),
+            "responses": _responses(
+                "Cards; an empty list means: looked, nothing to show.",
+                _ref("Answer"),
+                [status for status in _REFUSALS if status != "404"],
+            ),
+        }
+    }
+
+
+def _feedback(service: Service) -> Json:
+    """What users did with cards. The standard's shape; Epic's `overrideReasons` is taken as well."""
+    item = _object(
+        ("card", "outcome", "outcomeTimestamp"),
+        card=_form("uuid"),
+        outcome={"enum": ["accepted", "overridden"]},
+        outcomeTimestamp={"type": "string", "format": "date-time"},
+        acceptedSuggestions=_many(_object(("id",), id=_form("uuid"))),
+        overrideReason=_object((), reason=_CODING, userComment={"type": "string"}),
+    )
+    schema = _object(("feedback",), feedback=_many(item, minItems=1))
+    refusals = [status for status in _REFUSALS if status != "412"]
+    return {
+        "post": {
+            "summary": f"Feedback on cards of {service.title}",
+            "operationId": f"{service.id}-feedback",
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+            "responses": {
+                "200": {"description": "All of it is kept for good."},
+                **{key: each for key, each in _responses("", {}, [*refusals, "404"]).items() if key != "200"},
+            },
         }
     }
 

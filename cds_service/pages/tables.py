@@ -72,6 +72,7 @@ _TITLES: Final[Mapping[str, str]] = {
     layout.DRUGS.file: "Medicines",
     layout.ENCOUNTERS.file: "Encounter classes and places",
     layout.ROUTES.file: "Routes (SNOMED CT)",
+    layout.DOSE_UNITS.file: "Units of a dose of vitamin D",
     layout.EXPANDED.file: "Diagnoses below the reviewed ones (SNOMED CT)",
     layout.LOCAL_OBSERVATIONS.file: "Local result codes",
     layout.LOCAL_CONDITIONS.file: "Local diagnosis codes",

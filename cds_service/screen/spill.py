@@ -1,7 +1,7 @@
 """Rows by patient on disk, in SQLite, so that no input is too large for the memory.
 
 Knows: one database for each reading process, a table for each bucket of patients, pieces that were finished.
-Must not know: FHIR. SQLite sorts and pages; why it and not another engine: docs/decisions/0030-screen-spill.md.
+Must not know: FHIR. SQLite sorts and pages; why it and not another engine: docs/decisions/0032-screen-spill.md.
 """
 
 import sqlite3

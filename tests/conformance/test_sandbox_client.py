@@ -21,6 +21,7 @@ from cds_service.trust.jwks import SANDBOX_ISSUER
 from tests.calls import INSTANCE, Json
 from tests.conftest import NOW, counting_ids
 from tests.ehr import Ehr, running
+from tests.storage.databases import sqlite_at
 from tests.trust.keys import claims, ec_key, key_set, public, signed
 
 ORIGIN = "http://localhost:8080"
@@ -117,8 +118,12 @@ def sandbox(catalog: Catalog, tmp_path: Path) -> Iterator[Sandbox]:
         f'[clients.sandbox]\nissuers = ["{SANDBOX_ISSUER}"]\njwks_file = "keys.json"\nprofile = "sandbox"\n'
     )
     settings = read_settings(
-        {}, sandbox=True, database_url="", tenants_file=str(tmp_path / "tenants.toml"), public_url=BASE,
-    )  # fmt: skip
+        {},
+        sandbox=True,
+        database_url=sqlite_at(tmp_path / "journal.sqlite3"),
+        tenants_file=str(tmp_path / "tenants.toml"),
+        public_url=BASE,
+    )
     app = create_app(settings, clock=lambda: NOW, new_id=counting_ids(), catalog=catalog)
     with running() as ehr, app.test_client() as service:
         client = Sandbox(service, ehr)

@@ -56,7 +56,6 @@ def test_addresses_hooks_and_prefetch_are_those_of_the_discovery_document(
     for service in fired:
         assert (service["hook"], f"{BASE}/cds-services/{service['id']}") in values
         assert (("POST", f"{BASE}/cds-services/{service['id']}/feedback") in values) == ehr.feedback
-        assert client.post(f"/cds-services/{service['id']}/feedback", json={}).status_code == 400, "it is there"
     assert ("GET", f"{BASE}/cds-services") in values
     if ehr.prefetch:
         rows = {(row[0], row[1]) for row in part(of, "Prefetch").rows}

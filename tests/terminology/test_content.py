@@ -205,7 +205,7 @@ def test_a_code_of_an_unknown_concept_is_refused(spoil: Spoil) -> None:
 
 
 def test_a_medicine_without_a_code_must_say_why(spoil: Spoil) -> None:
-    row = "A06AX08,tenapanor,tenapanor,self,atc-2026,\n"
+    row = "A06AX08,tenapanor,tenapanor,self,,atc-2026,\n"
     assert _texts(spoil("medications.atc.csv", row, "")) == ["drug: tenapanor has no code and no note that says why"]
 
 
