@@ -45,6 +45,10 @@ class SeenTokens:
         except FAILURES:
             return None
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
     def _is_time_to_clear(self) -> bool:
         """Every minute for one of the threads."""
         with self._lock:

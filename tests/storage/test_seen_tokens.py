@@ -1,6 +1,8 @@
 """A token counts once, whichever process sees it."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -21,16 +23,23 @@ def each(empty: str) -> str:
     return empty
 
 
-def test_a_token_is_new_once(each: str) -> None:
-    one, other = SeenTokens(each), SeenTokens(each)  # as two processes
+@pytest.fixture
+def opened(each: str) -> Iterator[Callable[..., SeenTokens]]:
+    """Opens the store, as another process would, and closes it in the end."""
+    with ExitStack() as stack:
+        yield lambda *clock: stack.enter_context(closing(SeenTokens(each, *clock)))
+
+
+def test_a_token_is_new_once(opened: Callable[..., SeenTokens]) -> None:
+    one, other = opened(), opened()  # as two processes
     assert one.first_time("a", until=SOON, now=NOW) is True
     assert [seen.first_time("a", until=SOON, now=NOW) for seen in (one, other)] == [False, False]
     assert other.first_time("b", until=SOON, now=NOW) is True
     assert one.first_time("b", until=SOON, now=NOW) is False
 
 
-def test_of_many_that_see_it_at_once_one_is_the_first(each: str) -> None:
-    stores = [SeenTokens(each) for _ in range(4)]
+def test_of_many_that_see_it_at_once_one_is_the_first(opened: Callable[..., SeenTokens]) -> None:
+    stores = [opened() for _ in range(4)]
     found: list[object] = []
     start = threading.Barrier(16)
 
@@ -46,16 +55,17 @@ def test_of_many_that_see_it_at_once_one_is_the_first(each: str) -> None:
     assert (found.count(True), found.count(False)) == (3, 45)
 
 
-def test_what_has_expired_is_forgotten_every_minute(each: str) -> None:
+def test_what_has_expired_is_forgotten_every_minute(each: str, opened: Callable[..., SeenTokens]) -> None:
     clock = [0.0]
-    seen = SeenTokens(each, lambda: clock[0])
+    seen = opened(lambda: clock[0])
     local = timezone(timedelta(hours=2))  # the zone of a time does not matter
     seen.first_time("old", until=(NOW + timedelta(seconds=1)).astimezone(local), now=NOW)
     seen.first_time("live", until=NOW + timedelta(hours=1), now=NOW.astimezone(local))
     clock[0] = 61.0
     later = NOW + timedelta(minutes=1)
     assert seen.first_time("new", until=later + timedelta(minutes=5), now=later) is True
-    with sa.create_engine(each.replace("postgresql://", "postgresql+psycopg://")).connect() as connection:
+    address = each.replace("postgresql://", "postgresql+psycopg://")
+    with sa.create_engine(address, poolclass=sa.NullPool).connect() as connection:
         kept = connection.scalars(sa.text("SELECT fingerprint FROM seen_token ORDER BY fingerprint")).all()
     assert kept == ["live", "new"]
 
