@@ -11,5 +11,5 @@ uv pip compile --quiet --resolution lowest-direct --python "$python" --extra pos
 	--output-file "$here/floor.txt"
 uv pip install --quiet --python "$python" -r "$here/floor.txt"
 uv pip install --quiet --python "$python" --no-deps -e .
-uv pip install --quiet --python "$python" --constraint "$here/floor.txt" pytest hypothesis packaging responses
+uv pip install --quiet --python "$python" --constraint "$here/floor.txt" pytest hypothesis packaging responses openapi-spec-validator
 "$python" -m pytest -p no:cacheprovider "$@"
