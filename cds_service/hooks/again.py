@@ -95,7 +95,10 @@ def covers(acknowledgement: Acknowledgement, assessment: Assessment, now: dateti
 
 
 def evidence_of(assessment: Assessment) -> tuple[str, ...]:
-    """What the guidance rests on, as words: another headline, pair, cause, medicine or finding is other guidance."""
+    """What the guidance rests on, as words: another headline, pair, cause, medicine, finding or gap is other guidance.
+
+    Of a gap counts which value cannot be used and why, for its text also tells an age that grows by the day.
+    """
     product = assessment.product
     values = (product.calcium, product.phosphate) if product else assessment.values
     return (
@@ -105,6 +108,7 @@ def evidence_of(assessment: Assessment) -> tuple[str, ...]:
         *_sorted("documented", assessment.documented_names),
         *_sorted("medicine", (f"{exposure.group} {exposure.drug}" for exposure in assessment.exposures)),
         *_sorted("risk", (factor.id for factor in assessment.risk_factors)),
+        *_sorted("gap", (f"{gap.analyte} {gap.reason} {gap.reference or ''}" for gap in assessment.gaps)),
     )
 
 

@@ -124,6 +124,15 @@ OTHERS: dict[str, Json] = {
     "another server": visit(*WARNING, fhirServer="https://other.example.org/r4"),
     "a new pair of the same values": visit(calcium(10.6, id="calcium-2"), phosphate(5.5, id="phosphate-2")),
     "a corrected value": visit(calcium(10.7), phosphate(5.5)),
+    "a newer value that is refused": visit(
+        *WARNING,
+        calcium(
+            10.9, id="calcium-3", effectiveDateTime=NOW.isoformat(), valueQuantity={"value": 10.9, "unit": "drops"}
+        ),
+    ),
+    "a newer value that is pending": visit(
+        *WARNING, phosphate(5.6, id="phosphate-3", effectiveDateTime=NOW.isoformat(), status="preliminary")
+    ),
     "a higher tier": visit(*CRITICAL),
     "a new cause": visit(
         *WARNING,
