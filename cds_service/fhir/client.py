@@ -67,14 +67,20 @@ class FhirServer:
         self._session = session
         self._limits = limits or Limits()
         self._clock = clock
+        self._deadline: float | None = None
 
     def read(self, queries: Sequence[Query]) -> Sequence[Fetched]:
-        """Answer all queries side by side; what is not there at the deadline is a failure."""
-        deadline = self._clock() + self._limits.total_s
+        """Answer all queries side by side; what is not there at the deadline is a failure.
+
+        The deadline is that of the first read: it counts for all reads of a call together.
+        """
+        if self._deadline is None:
+            self._deadline = self._clock() + self._limits.total_s
+        deadline = self._deadline
         pool = ThreadPoolExecutor(max(1, min(self._limits.side_by_side, len(queries))), "fhir-read")
         try:
             running = {pool.submit(self._answer, query, deadline): query for query in queries}
-            done, late = wait(running, timeout=self._limits.total_s + _GRACE_S)
+            done, late = wait(running, timeout=max(0.0, deadline - self._clock()) + _GRACE_S)
             return [*(each.result() for each in done), *(Fetched(running[each], (), _TOO_LATE) for each in late)]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -83,7 +89,7 @@ class FhirServer:
         """All pages of one query."""
         pages: list[bytes] = []
         room = self._limits.bytes
-        address: str | None = query.text if query.follow else urljoin(self._base, query.text.lstrip("/"))
+        address: str | None = query.text if query.follow else self._address(query)
         try:
             while address is not None:
                 if len(pages) == self._limits.pages:
@@ -95,12 +101,22 @@ class FhirServer:
                 room -= len(page)
                 address = _next_page(page, address)
         except _Failed as problem:
-            other = self._other_spelling(query, deadline) if isinstance(problem, _Unknown) and not pages else None
+            unknown = isinstance(problem, _Unknown) and not pages
+            other = self._other_spelling(query, problem, deadline) if unknown else None
             return Fetched(query, pages, str(problem)) if other is None else self._answer(other, deadline)
         return Fetched(query, pages)
 
-    def _other_spelling(self, query: Query, deadline: float) -> Query | None:
-        """The query in the words of the server's release, by its CapabilityStatement."""
+    def _address(self, query: Query) -> str:
+        wishes = f"{'&' if '?' in query.text else '?'}{query.wishes}" if query.wishes else ""
+        return urljoin(self._base, query.text.lstrip("/")) + wishes
+
+    def _other_spelling(self, query: Query, problem: "_Failed", deadline: float) -> Query | None:
+        """The query without wishes where they were refused, else in the words of the server's release.
+
+        The release stands in its CapabilityStatement.
+        """
+        if query.wishes and problem.status == requests.codes.bad_request:
+            return replace(query, wishes="")
         if query.follow or not releases.has_other_spelling(query.text):
             return None
         try:
@@ -108,7 +124,7 @@ class FhirServer:
         except _Failed:
             return None
         text = releases.spelt_for(query.text, capability)
-        return None if text is None else replace(query, text=text)
+        return None if text is None else replace(query, text=text, wishes="")
 
     def _get_twice(self, address: str, deadline: float, room: int) -> bytes:
         """What a GET brings; it changes nothing over there, so a passing failure may be tried once more."""
@@ -132,7 +148,9 @@ class FhirServer:
                 status = response.status_code
                 if status != requests.codes.ok:
                     told = f"the FHIR server answered with status {status}"
-                    raise (_Passing if status in _PASSING else _Unknown if status in _UNKNOWN else _Failed)(told)
+                    raise (_Passing if status in _PASSING else _Unknown if status in _UNKNOWN else _Failed)(
+                        told, status
+                    )
                 return read_body(response, deadline=deadline, room=room, clock=self._clock)
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, TooLate) as problem:
             raise _Failed(_TOO_LATE) from problem
@@ -143,7 +161,11 @@ class FhirServer:
 
 
 class _Failed(Exception):
-    """Why a read came to nothing, in words without addresses or ids."""
+    """Why a read came to nothing, in words without addresses or ids. status: the answer's, when there was one."""
+
+    def __init__(self, told: str, status: int | None = None) -> None:
+        super().__init__(told)
+        self.status = status
 
 
 class _Unknown(_Failed):

@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from cds_service.fhir import shapes
 from cds_service.fhir.intake import Answer, Intake
+from cds_service.fhir.medicine import lost_medications
 from cds_service.fhir.record import (
     EVERYTHING,
     POLICY,
@@ -25,7 +26,7 @@ from cds_service.fhir.record import (
     Wanted,
 )
 
-__all__ = ["Fetch", "Fetched", "MissingData", "PatientRecord", "Query", "Wanted", "filled", "gather"]
+__all__ = ["Fetch", "Fetched", "MissingData", "PatientRecord", "Query", "Wanted", "filled", "gather", "query_for"]
 
 # Only for keys that the service did not name itself and that hold nothing.
 _WORDS: Final = (
@@ -48,17 +49,22 @@ _FAILED: Final = State.FAILED
 _NOT_ASKED: Final = State.NOT_ASKED
 _KINDS: Final = tuple(Kind)
 _BY_WEIGHT: Final = (State.DATA, State.FAILED, State.NO_DATA)
+_IN_ONE_SEARCH: Final = 50  # ids, so that the address stays short
 _NOT_SENT: Final = "not sent with the call"
 _MORE: Final = "only the first page came"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One read asked of a Fetch. text: a filled-in FHIR query, or with `follow` the next page that the server named."""
+    """One read asked of a Fetch. text: a filled-in FHIR query, or with `follow` the next page that the server named.
+
+    wishes: parameters to be added, without which the query would do too.
+    """
 
     key: str
     text: str
     follow: bool = False
+    wishes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +129,23 @@ def _complete(
     """Read next pages of what came, and anew what failed or never came; an honest "no data" is not asked again."""
     queries = [Query(each.key, each.next_page, follow=True) for each in answers if each.next_page]
     queries += [
-        Query(each.key, filled(each.query, record.patient_id, record.encounter_id))
+        query_for(each, record.patient_id, record.encounter_id)
         for each in _lacking(record, answers, wanted)
         if each.query
     ]
-    if not queries:
-        return
+    if queries:
+        _read(record, intake, answers, fetch, wanted, queries)
+    _read_medications(record, intake, fetch)
+
+
+def _read(
+    record: PatientRecord,
+    intake: Intake,
+    answers: list[Answer],
+    fetch: Fetch,
+    wanted: Sequence[Wanted],
+    queries: Sequence[Query],
+) -> None:
     by_key = {each.key: each for each in answers}
     by_name = {each.key: each for each in wanted}
     for fetched in fetch.read(queries):
@@ -145,6 +162,32 @@ def _complete(
             answer.failure = fetched.failure
         if fetched.pages:
             record.fetched.append(_told(fetched.query, by_name))
+
+
+def _read_medications(record: PatientRecord, intake: Intake, fetch: Fetch) -> None:
+    """Read the Medications that orders refer to and that did not come beside them."""
+    lost = lost_medications(record)
+    if not lost:
+        return
+    answer = Answer("medications referred to")
+    searches = [lost[start : start + _IN_ONE_SEARCH] for start in range(0, len(lost), _IN_ONE_SEARCH)]
+    queries = [
+        Query(answer.key, f"Medication?_id={','.join(ids)}", wishes=f"_count={_IN_ONE_SEARCH}") for ids in searches
+    ]
+    for fetched in fetch.read(queries):
+        for page in fetched.pages:
+            intake.take(answer, page)
+        answer.failure = fetched.failure or answer.failure
+    if answer.failure:
+        record.failed.append(f"{answer.key}: {answer.failure}")
+        record.unread.add(Kind.MEDICATIONS)
+    else:
+        record.fetched.append(answer.key)
+
+
+def query_for(wanted: Wanted, patient_id: str, encounter_id: str | None) -> Query:
+    """Return the query that reads what is wanted of this patient."""
+    return Query(wanted.key, filled(wanted.query, patient_id, encounter_id), wishes=wanted.wishes)
 
 
 def filled(query: str, patient_id: str, encounter_id: str | None) -> str:

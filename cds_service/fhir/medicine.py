@@ -4,12 +4,14 @@ Knows: what a resource and the Medication it refers to say of a medicine (releas
 Must not know: which codes there are (catalog), statuses, what a medicine does.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from cds_service.calcinosis.facts import Route
 from cds_service.fhir import parts, releases, shapes
+from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import local_reference
 from cds_service.terminology.catalog import Catalog, DrugCode
 
@@ -20,6 +22,11 @@ _ROUTE_OF_FORM: Final = {
     "rectal": Route.RECTAL,
     "other": Route.OTHER,
 }
+
+
+_RELATIVE: Final = re.compile(r"Medication/([A-Za-z0-9\-.]{1,128})(?:/_history/[^/]*)?")
+# read for one call at most; of more, the rest is told as not had
+_MOST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,22 @@ def _referred(
     if name.startswith("#"):
         return parts.contained(resource.contained, name, parts.contained_medication)
     return held.get(local_reference(name)) or held.get(name)
+
+
+def lost_medications(record: PatientRecord) -> list[str]:
+    """Return the ids of Medications of the same server that are referred to and not in hand, of orders in force first.
+
+    An absolute reference may name another server, so only relative ones are looked at.
+    """
+    resources: list[releases.Medicine] = [*record.requests, *record.statements, *record.administrations]
+    resources.sort(key=lambda each: (each.status or "active").strip() != "active")
+    found: dict[str, None] = {}
+    for resource in resources:
+        for told in releases.medicine(resource):
+            name = (told.reference or "").strip() if isinstance(told, shapes.Reference) else ""
+            if (relative := _RELATIVE.fullmatch(name)) and _referred(resource, name, record.medications) is None:
+                found[relative[1]] = None
+    return list(found)[:_MOST]
 
 
 def drugs_of(codings: tuple[shapes.Coding, ...], catalog: Catalog) -> dict[str, DrugCode]:

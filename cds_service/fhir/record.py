@@ -70,6 +70,13 @@ KIND_OF: Final[Mapping[str, Kind]] = {
     "Encounter": Kind.ENCOUNTER,
 }
 
+# as many entries as one page shall have; servers cut it down to what they like
+_PAGE: Final = 500
+_WISHES: Final[Mapping[str, str]] = {
+    "Observation": "_sort=-date&",
+    "MedicationRequest": "_include=MedicationRequest:medication&",
+    "MedicationStatement": "_include=MedicationStatement:medication&",
+}
 _PRODUCT_INPUTS: Final = frozenset({Input.CALCIUM, Input.ADJUSTED_CALCIUM, Input.PHOSPHATE})
 
 
@@ -92,6 +99,17 @@ class Wanted:
         return cls(key, KIND_OF[query.replace("/", "?").split("?")[0]], frozenset(inputs), query)
 
     @property
+    def wishes(self) -> str:
+        """What our own search asks beside the query: large pages, newest results first, the medicines referred to.
+
+        Not part of the templates, which EHRs fill as they can. A server may ignore or refuse it (client.py).
+        """
+        kind, search, _ = self.query.partition("?")
+        if not search:
+            return ""
+        return _WISHES.get(kind, "") + f"_count={_PAGE}"
+
+    @property
     def required(self) -> bool:
         """Whether there is no judgement without it."""
         return POLICY[self.kind] is Need.REQUIRED and (not self.inputs or not self.inputs.isdisjoint(_PRODUCT_INPUTS))
@@ -103,7 +121,7 @@ EVERYTHING: Final = (
     Wanted.of("patient", "Patient/{{context.patientId}}"),
     Wanted.of("observations", f"Observation?{_MINE}&category=laboratory"),
     Wanted.of("conditions", f"Condition?{_MINE}"),
-    Wanted.of("medications", f"MedicationRequest?{_MINE}&_include=MedicationRequest:medication"),
+    Wanted.of("medications", f"MedicationRequest?{_MINE}"),
     Wanted.of("statements", f"MedicationStatement?{_MINE}"),
     Wanted.of("procedures", f"Procedure?{_MINE}"),
     Wanted.of("encounter", "Encounter/{{context.encounterId}}"),

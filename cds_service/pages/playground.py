@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from flask import Blueprint, Response, request
 
-from cds_service.fhir.gather import Fetch, Fetched, Query, filled
+from cds_service.fhir.gather import Fetch, Fetched, query_for
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Service
@@ -100,7 +100,7 @@ def _filled(wish: _Wish, service: Service, fetch_for: FetchFor, new_id: Callable
     if fetch is None:
         return _json({"problem": _NOT_ALLOWED}, 403)
     queries = [
-        Query(each.key, filled(each.query, wish.patient_id, wish.encounter_id or None))
+        query_for(each, wish.patient_id, wish.encounter_id or None)
         for each in service.wanted
         if wish.encounter_id or "encounterId" not in each.query
     ]

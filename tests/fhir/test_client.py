@@ -20,6 +20,8 @@ from tests.builders import bundle, condition, observation, patient
 BASE = "https://ehr.example.org/fhir"
 TOKEN = "t0ken"  # noqa: S105 - a made-up token
 ASK = Query("conditions", "Condition?patient=x1")
+LARGE = "&_count=500"
+NEWEST = f"&_sort=-date{LARGE}"
 
 
 def one(limits: Limits | None = None, query: Query = ASK, base: str = BASE, token: str | None = TOKEN) -> Fetched:
@@ -51,6 +53,34 @@ def test_an_open_server_is_read_without_a_header(ehr: responses.RequestsMock) ->
     ehr.get(f"{BASE}/Condition?patient=x1", json=page())
     assert one(token=None).failure is None
     assert "Authorization" not in ehr.calls[0].request.headers
+
+
+@pytest.mark.parametrize("plain", [200, 400])
+def test_a_server_that_refuses_page_size_and_order_is_asked_without_them(
+    ehr: responses.RequestsMock, plain: int
+) -> None:
+    ehr.get(f"{BASE}/Condition?patient=x1&_count=500", status=400)
+    ehr.get(f"{BASE}/Condition?patient=x1", json=page(condition()), status=plain)
+    fetched = one(query=Query("conditions", "Condition?patient=x1", wishes="_count=500"))
+    assert fetched.failure == (None if plain == 200 else "the FHIR server answered with status 400")
+    assert len(ehr.calls) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_what_fails_otherwise_is_not_asked_again(ehr: responses.RequestsMock, status: int) -> None:
+    ehr.get(f"{BASE}/Condition?patient=x1&_count=500", status=status)
+    assert one(query=Query("conditions", "Condition?patient=x1", wishes="_count=500")).pages == []
+    assert len(ehr.calls) == 1
+
+
+def test_all_reads_of_a_call_end_at_one_deadline(ehr: responses.RequestsMock) -> None:
+    ehr.get(f"{BASE}/Condition?patient=x1", json=page(condition()))
+    clock = iter([0.0, *[1.0] * 6, *[9.0] * 6])
+    server = FhirServer(BASE, None, new_session(), Limits(total_s=8), lambda: next(clock))
+    assert server.read([ASK])[0].failure is None
+    while next(clock) < 9:
+        pass
+    assert server.read([ASK])[0].failure == "no answer in time"
 
 
 def test_pages_are_followed_as_they_are_named(ehr: responses.RequestsMock) -> None:
@@ -158,8 +188,8 @@ WANTED = (
 
 def test_a_call_without_prefetch_is_read_from_the_server(ehr: responses.RequestsMock) -> None:
     ehr.get(f"{BASE}/Patient/x1", json=patient())
-    ehr.get(f"{BASE}/Observation?patient=x1", body=json.dumps(page(observation("calcium"))))
-    ehr.get(f"{BASE}/Condition?patient=x1", json=page(condition()))
+    ehr.get(f"{BASE}/Observation?patient=x1{NEWEST}", body=json.dumps(page(observation("calcium"))))
+    ehr.get(f"{BASE}/Condition?patient=x1{LARGE}", json=page(condition()))
     record = gather({}, "x1", None, FhirServer(BASE, TOKEN, new_session()), WANTED)
     assert (len(record.observations), len(record.conditions)) == (1, 1)
     assert sorted(record.fetched) == sorted(each.query for each in WANTED)
@@ -177,8 +207,8 @@ def test_a_call_without_prefetch_is_read_from_the_server(ehr: responses.Requests
 )
 def test_rubbish_instead_of_needed_data_is_missing_data(ehr: responses.RequestsMock, body: str) -> None:
     ehr.get(f"{BASE}/Patient/x1", json=patient())
-    ehr.get(f"{BASE}/Observation?patient=x1", body=body)
-    ehr.get(f"{BASE}/Condition?patient=x1", json=page())
+    ehr.get(f"{BASE}/Observation?patient=x1{NEWEST}", body=body)
+    ehr.get(f"{BASE}/Condition?patient=x1{LARGE}", json=page())
     with pytest.raises(MissingData) as caught:
         gather({}, "x1", None, FhirServer(BASE, TOKEN, new_session()), WANTED)
     assert caught.value.keys == ("observations",)
@@ -189,8 +219,8 @@ def test_an_id_cannot_change_the_query(ehr: responses.RequestsMock) -> None:
         gather({}, "x1&_id=x2/../y", None, FhirServer(BASE, TOKEN, new_session()), WANTED)
     assert {call.request.url for call in ehr.calls} == {
         f"{BASE}/Patient/x1%26_id%3Dx2%2F..%2Fy",
-        f"{BASE}/Observation?patient=x1%26_id%3Dx2%2F..%2Fy",
-        f"{BASE}/Condition?patient=x1%26_id%3Dx2%2F..%2Fy",
+        f"{BASE}/Observation?patient=x1%26_id%3Dx2%2F..%2Fy{NEWEST}",
+        f"{BASE}/Condition?patient=x1%26_id%3Dx2%2F..%2Fy{LARGE}",
     }
 
 

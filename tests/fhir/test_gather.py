@@ -8,11 +8,15 @@ import pytest
 
 from cds_service.calcinosis.facts import Mark
 from cds_service.fhir.gather import Fetched, MissingData, PatientRecord, Query, Wanted, gather
+from cds_service.fhir.read import read_facts
 from cds_service.fhir.record import Kind, State
 from cds_service.terminology.catalog import Catalog
 from tests.builders import (
+    RXNORM,
     bundle,
+    coding,
     component,
+    concept,
     condition,
     encounter,
     medication_request,
@@ -23,6 +27,7 @@ from tests.builders import (
     procedure,
     raw,
 )
+from tests.conftest import NOW
 from tests.fhir.reading import facts
 
 PAGE = [{"relation": "next", "url": "https://ehr.example.org/fhir?page=2"}]
@@ -291,6 +296,52 @@ def test_further_pages_are_followed() -> None:
     first = bundle(observation("calcium", "9 mg/dL"), link=PAGE)
     got = record(grouped(**{"observations-calcium": first}), wanted=GROUPS, fetch=server)
     assert (len(got.observations), got.unread) == (2, set())
+
+
+BY_REFERENCE = {
+    name: medication_request(
+        id=name, medicationCodeableConcept=..., medicationReference={"reference": f"Medication/{name}"}
+    )
+    for name in ("a", "b")
+}
+
+
+def medication(name: str) -> dict[str, Any]:
+    return {"resourceType": "Medication", "id": name, "code": concept(coding(RXNORM, "1894"))}
+
+
+def test_medicines_that_orders_refer_to_are_read(catalog: Catalog) -> None:
+    server = Reads({"Medication?_id=b": [bundle(medication("b"))]})
+    sent = grouped(medications=bundle(*BY_REFERENCE.values(), medication("a")))
+    got = record(sent, wanted=GROUPS, fetch=server)
+    assert server.asked == ["Medication?_id=b"]
+    assert got.fetched == ["medications referred to"]
+    assert [each.reference for each in read_facts(got, catalog, NOW).exposures] == [
+        "MedicationRequest/a",
+        "MedicationRequest/b",
+    ]
+
+
+def test_medicines_that_cannot_be_read_leave_the_medicines_incomplete() -> None:
+    got = record(grouped(medications=bundle(BY_REFERENCE["a"])), wanted=GROUPS, fetch=Reads({}))
+    assert (got.unread, got.failed) == ({"medications"}, ["medications referred to: status 404"])
+
+
+def test_a_medicine_of_another_server_is_not_asked_of_this_one() -> None:
+    elsewhere = BY_REFERENCE["a"] | {"medicationReference": {"reference": "https://other.example/fhir/Medication/a"}}
+    server = Reads({})
+    assert record(grouped(medications=bundle(elsewhere)), wanted=GROUPS, fetch=server).unread == set()
+    assert server.asked == []
+
+
+def test_searches_for_medicines_are_short_and_few() -> None:
+    orders = [
+        BY_REFERENCE["a"] | {"id": f"o{n}", "medicationReference": {"reference": f"Medication/m{n}"}}
+        for n in range(300)
+    ]
+    server = Reads({})
+    record(grouped(medications=bundle(*orders)), wanted=GROUPS, fetch=server)
+    assert [query.count(",") for query in server.asked] == [49] * 4
 
 
 def test_pages_that_cannot_be_had_leave_the_kind_incomplete() -> None:
