@@ -12,6 +12,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from cds_service.calcinosis.facts import Measurement, Taken
 
 MOST_DECIMALS = 4
+_WITHOUT_EXPONENT_BELOW = Decimal("1e12")
+_STEPS = tuple(Decimal(1).scaleb(-decimals) for decimals in range(7))  # 1, 0.1, 0.01 ... 0.000001
 COMPARATORS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 
 _COMPARED = re.compile(r"(>=|<=|>|<)\s*(?=\d)")
@@ -36,17 +38,17 @@ def inert(text: str, limit: int = 60) -> str:
 
 def number(value: Decimal) -> str:
     """Write a number as it came, without exponent, with at most four decimals."""
-    if not value.is_finite() or abs(value) >= Decimal("1e12"):
+    if not value.is_finite() or abs(value) >= _WITHOUT_EXPONENT_BELOW:
         return f"{value:.3e}"
-    decimals = -int(value.as_tuple().exponent)
-    if decimals > MOST_DECIMALS:
-        return _trimmed(value.quantize(Decimal(1).scaleb(-MOST_DECIMALS), ROUND_HALF_UP))
-    return f"{value:f}"
+    text = f"{value:f}"
+    if len(text.partition(".")[2]) > MOST_DECIMALS:
+        return _trimmed(value.quantize(_STEPS[MOST_DECIMALS], ROUND_HALF_UP))
+    return text
 
 
 def rounded(value: Decimal, decimals: int = 1) -> str:
-    """Write a number with a fixed count of decimals, halves away from zero."""
-    return f"{value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP):f}"
+    """Write a number with a fixed count of decimals, at most six, halves away from zero."""
+    return f"{value.quantize(_STEPS[decimals], ROUND_HALF_UP):f}"
 
 
 def compared(value: Decimal, limits: Iterable[Decimal]) -> str:
