@@ -22,6 +22,7 @@ from flask_cors import CORS
 from cds_service import observers
 from cds_service.clients import Clients, read_clients, tokens_of, way_of
 from cds_service.fhir.gather import Fetch
+from cds_service.fhir.validate import warm_up
 from cds_service.hooks import errors, routes
 from cds_service.hooks.decide import decide, response_body
 from cds_service.hooks.request import HookRequest, read_request
@@ -298,4 +299,6 @@ def _warm_up(catalog: Catalog, clock: Callable[[], datetime], *, validate: bool)
         request, wanted=wanted, catalog=catalog, fetch=None, now=clock(), new_id=lambda: "warm-up", validate=validate
     )
     response_body(decision, explain=True)
+    if validate:
+        warm_up()
     errors.operation_outcome("informational", "warm-up")

@@ -137,11 +137,17 @@ def _greeting(settings: Settings) -> str:
             "  Try         curl -s -H 'Content-Type: application/json' \\",
             f"                   --data-binary @{shlex.quote(str(sample))} \\",
             f"                   {base}/cds-services/{SERVICE}",
-            f"  All samples python -m cds_service demo --url {base}",
-            f"  No server   python -m cds_service assess {shlex.quote(str(sample))}",
+            f"  All samples {_python()} -m cds_service demo --url {base}",
+            f"  No server   {_python()} -m cds_service assess {shlex.quote(str(sample))}",
         ]
     lines += ["  Stop        Ctrl-C", ""]
     return "\n".join(lines)
+
+
+def _python() -> str:
+    """The interpreter that runs this, as one would type it here: no other need know the package."""
+    ours, here = Path(sys.executable), Path.cwd()
+    return shlex.quote(str(ours.relative_to(here) if ours.is_relative_to(here) else ours))
 
 
 def _first_sample() -> Path | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -295,6 +296,9 @@ def test_the_real_server_answers_prints_where_it_is_and_stops_cleanly(tmp_path: 
         "hook call",
     ]
     assert "CALLERS ARE NOT CHECKED" in out
+    printed = next(line for line in out.splitlines() if "No server" in line).split(maxsplit=2)[2]
+    bare = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    assert subprocess.run(shlex.split(printed), cwd=tmp_path, env=bare, capture_output=True).returncode == 0  # noqa: S603
     # both decisions were written before the end, although the process ended at once
     kept = b"".join(path.read_bytes() for path in (tmp_path / "var").iterdir())
     assert kept.count(b"metastatic-calcification-patient-view") >= 2
