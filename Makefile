@@ -9,12 +9,13 @@ VENV ?= .venv
 PORT ?= 8000
 PY = $(VENV)/bin/python
 JOBS ?= 2
+SERVERS = .venv-servers
 
 # python3, or the newest that is new enough; `make run PYTHON=/path/to/python3.12` to choose.
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen deploy-check image-check store-check spark-check hostile e2e screenshots lock sbom floor fuzz clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen deploy-check image-check store-check spark-check hostile servers-check replay e2e screenshots lock sbom floor fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -71,6 +72,13 @@ spark-check: $(VENV)/.spark ## the population screen on Spark's local mode (Java
 store-check: $(VENV)/.dev ## the stores on SQLite and on a PostgreSQL server, with many processes, some of them killed
 	@$(PY) -m pytest -m store tests/storage
 
+servers-check: $(VENV)/.dev ## the service before sekmet-fhir, a real FHIR server, in an environment of its own
+	@$(MAKE) --no-print-directory $(SERVERS)/.sekmet || test -z "$$CI"
+	@$(PY) -m pytest -m servers tests/servers
+
+replay: $(VENV)/.dev ## every patient of the open data sets through the endpoint, with a table (where ../shared/data lies)
+	@$(PY) -m pytest -s -m replay tests/replay
+
 e2e: $(VENV)/.e2e ## open every page in a browser (Debian: apt-get install chromium)
 	@$(PY) -m pytest -m e2e tests/e2e
 
@@ -91,7 +99,7 @@ fuzz: $(VENV)/.dev ## look for requests that break the service (FUZZ_EXAMPLES=10
 	@$(PY) -m pytest -m fuzz tests/fuzz
 
 clean: ## remove what the targets made (not the journal in var/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist build sbom.json
+	rm -rf $(VENV) $(SERVERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist build sbom.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------
@@ -130,6 +138,15 @@ $(VENV)/.sbom: | $(VENV)/.run
 
 $(VENV)/.uv: | $(VENV)/.run
 	@$(INSTALL) 'uv>=0.5'
+	@touch $@
+
+# A server to test against is no part of the development environment: it brings a web framework of its own.
+$(SERVERS)/.sekmet: | $(VENV)/.dev
+	@rm -rf $(SERVERS)
+	@echo "installing sekmet-fhir into $(SERVERS) ..." >&2
+	@$(PY) -m venv $(if $(shell command -v uv),--without-pip) $(SERVERS)
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(SERVERS)/bin/python sekmet-fhir==0.1.1; \
+	else $(SERVERS)/bin/python -m pip install --quiet --disable-pip-version-check sekmet-fhir==0.1.1; fi
 	@touch $@
 
 # Install with uv when it is there (about five times faster), else with the environment's own pip.

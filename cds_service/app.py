@@ -246,7 +246,7 @@ def fetch_of(settings: Settings) -> Callable[[HookRequest, Tenant], Fetch | None
     from cds_service.fhir.client import FhirServer, Limits, is_allowed
     from cds_service.outgoing.session import new_session
 
-    way, limits = way_of(settings), Limits(total_s=settings.fhir_timeout_s)
+    way, limits = way_of(settings), Limits.within(settings.fhir_timeout_s)
     at_home = new_session(may_connect=this_machine)
 
     @cache  # a session is the connections to the servers of one client

@@ -37,7 +37,10 @@ class Asked:
 
 @dataclass
 class Ehr:
-    """What the server holds and how it behaves. page_size: resources on a page; raw: sent instead of any answer."""
+    """What the server holds and how it behaves. page_size: resources on a page; raw: sent instead of any answer.
+
+    includes: whether it does what _include asks.
+    """
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
@@ -49,6 +52,7 @@ class Ehr:
     location: str | None = None
     next_page: str | None = None
     wait_s: float = 0
+    includes: bool = True
 
     def answer(self, target: str) -> bytes:
         """The body of the answer to a GET."""
@@ -57,11 +61,18 @@ class Ehr:
         parts = urlsplit(target)
         kind, _, name = parts.path.rpartition("/fhir/")[2].partition("/")
         if name:
-            found = next((each for each in self.held.get(kind, ()) if each["id"] == name), None)
+            found = next((each for each in self.held.get(kind, ()) if each.get("id") == name), None)
             return json.dumps(found or {"resourceType": "OperationOutcome"}).encode()
         query = parse_qs(parts.query)
         codes = {token.rpartition("|")[2] for token in query.get("code", [""])[0].split(",")} - {""}
-        matched = [each for each in self.held.get(kind, ()) if not codes or codes_of(each) & codes]
+        ids = {each for each in query.get("_id", [""])[0].split(",")} - {""}
+        matched = [
+            each
+            for each in self.held.get(kind, ())
+            if (not codes or codes_of(each) & codes) and (not ids or each.get("id") in ids)
+        ]
+        if matched and "_include" in query and self.includes:
+            matched += self.held.get(query["_include"][0].partition(":")[2].capitalize(), [])
         start = int(query.get("page", ["0"])[0])
         size = self.page_size or max(1, len(matched))
         page: dict[str, Any] = bundle(*matched[start : start + size])

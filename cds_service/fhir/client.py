@@ -46,6 +46,11 @@ class Limits:
     bytes: int = 32 * 1024 * 1024
     side_by_side: int = 6
 
+    @classmethod
+    def within(cls, total_s: float) -> "Limits":
+        """The usual limits for a call that may take so long: who waits longer also waits longer for a first byte."""
+        return cls(total_s=total_s, read_s=max(5.0, total_s - 3.0))
+
 
 class FhirServer:
     """A Fetch over HTTP for one call.

@@ -49,6 +49,8 @@ _FAILED: Final = State.FAILED
 _NOT_ASKED: Final = State.NOT_ASKED
 _KINDS: Final = tuple(Kind)
 _BY_WEIGHT: Final = (State.DATA, State.FAILED, State.NO_DATA)
+# with ids behind it: what orders refer to and did not come beside them
+MEDICATIONS: Final = "Medication?_id="
 _IN_ONE_SEARCH: Final = 50  # ids, so that the address stays short
 _NOT_SENT: Final = "not sent with the call"
 _MORE: Final = "only the first page came"
@@ -171,9 +173,7 @@ def _read_medications(record: PatientRecord, intake: Intake, fetch: Fetch) -> No
         return
     answer = Answer("medications referred to")
     searches = [lost[start : start + _IN_ONE_SEARCH] for start in range(0, len(lost), _IN_ONE_SEARCH)]
-    queries = [
-        Query(answer.key, f"Medication?_id={','.join(ids)}", wishes=f"_count={_IN_ONE_SEARCH}") for ids in searches
-    ]
+    queries = [Query(answer.key, MEDICATIONS + ",".join(ids), wishes=f"_count={_IN_ONE_SEARCH}") for ids in searches]
     for fetched in fetch.read(queries):
         for page in fetched.pages:
             intake.take(answer, page)

@@ -149,7 +149,9 @@ def wanted_data(catalog: Catalog, *, by_input: bool = False) -> tuple[Wanted, ..
     observations = (
         Wanted.of(f"observations-{key}{part}", query, inputs)
         for key, inputs in groups
-        for part, query in _code_queries(f"Observation?{patient}&code=", catalog.codes_for(*inputs))
+        for part, query in _code_queries(
+            f"Observation?{patient}&code=", catalog.codes_for(*inputs) + catalog.panels_for(*inputs)
+        )
     )
     return (
         Wanted.of("patient", "Patient/{{context.patientId}}"),

@@ -33,6 +33,7 @@ def knowledge(content: Content, rule_texts: Sequence[RuleText]) -> str:
         *_part("Inputs", results.inputs(content), _ABOUT_INPUTS),
         *_part("Units", results.units(content), _ABOUT_UNITS),
         *_part("Result codes", results.observation_codes(content)),
+        *_part("Panels asked for", record.rows_of(content, layout.PANELS, *_PANEL), _ABOUT_PANELS),
         *_part("Result codes that are refused", results.look_alikes(content)),
         *_part("Specimens", results.specimens(content, _without_snomed(layout.SPECIMENS.items()))),
         *_part("Causes", record.causes(content), _ABOUT_CAUSES),
@@ -67,6 +68,7 @@ def snomed_knowledge(content: Content) -> str:
 
 _PROCEDURE = ("code", "display", "kind", "use", "source", "note")
 _MEDICINE = ("code", "display", "drug", "source", "note")
+_PANEL = ("code", "display", "input", "source", "note")
 _PLACE = ("code", "display", "kind", "setting", "source")
 _ABOUT_RULES = """A rule whose only source is clinical-logic is our own choice. Rules on results are applied while FHIR
 is read, the others by the clinical core. Advice is said as "consider", never as an order; words
@@ -75,6 +77,7 @@ _ABOUT_INPUTS = """Plausible values are in the unit of the input, limits include
 laboratory gives none. "accept if unit" codes need a known unit; "context" codes are never read as the input."""
 _ABOUT_UNITS = """A spelling is compared letter by letter. "accept as text" is a spelling that is not UCUM. Units
 without a factor are refused, or keep their number for its own range only."""
+_ABOUT_PANELS = "Asked for together with an input, whose result may be a component of them."
 _ABOUT_CAUSES = """Numbers are codes that state the cause alone; "not alone" are broader, residual or related ones: they
 never raise a finding by themselves. "pattern": values that fit. "exposure": told as possible only. An outcome is never
 a cause."""

@@ -7,6 +7,7 @@ Must not know: how the sheet is printed (printed.py), patients.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cds_service.fhir.gather import MEDICATIONS
 from cds_service.hooks.cards import OVERRIDE_REASONS, address_of, label_of
 from cds_service.hooks.profiles import EPIC_PREFERENCE_LIST, PROFILES, topic_code
 from cds_service.hooks.services import Service
@@ -140,6 +141,8 @@ def _prefetch(fired: Sequence[Service]) -> Section:
 
 def _scopes(fired: Sequence[Service], ehr: Ehr) -> Section:
     queries = dict.fromkeys(wanted.query for service in fired for wanted in service.wanted)
+    if queries:
+        queries[MEDICATIONS] = None
     kinds = {query.partition("?")[0].partition("/")[0]: scopes_of(query) for query in queries}
     rows = tuple((kind, *scopes, ehr.scope_names.get(kind, "")) for kind, scopes in kinds.items())
     columns = ("resource", "SMART 1", "SMART 2", "name at the client")[: 4 if ehr.scope_names else 3]

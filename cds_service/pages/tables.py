@@ -54,6 +54,7 @@ class Table:
 _ABOUT: Final[Mapping[str, str]] = {
     layout.OBSERVATIONS.file: 'Codes that are read. "accept if unit" needs a known unit; "context" is never read as '
     "the input.",
+    layout.PANELS.file: "Asked for together with an input, whose result may be a component of them.",
     layout.REJECTED_OBSERVATIONS.file: "Look-alikes that must never be read as the input they resemble.",
     layout.UNITS.file: "A spelling is compared letter by letter. Units without a factor are refused, or keep their "
     "number for its own range only.",
@@ -65,6 +66,7 @@ _ABOUT: Final[Mapping[str, str]] = {
 }
 _TITLES: Final[Mapping[str, str]] = {
     layout.OBSERVATIONS.file: "Result codes (LOINC)",
+    layout.PANELS.file: "Panels asked for (LOINC)",
     layout.REJECTED_OBSERVATIONS.file: "Result codes that are refused (LOINC)",
     layout.UNITS.file: "Units",
     layout.RANGES.file: "Default reference ranges",

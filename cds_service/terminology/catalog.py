@@ -134,6 +134,7 @@ class Catalog:
     observations: Mapping[str, Mapping[str, ObservationCode]]
     rejected: Mapping[str, Mapping[str, RejectedCode]]
     loinc_by_input: Mapping[str, tuple[tuple[str, str], ...]]
+    panels: Mapping[str, tuple[str, ...]]
     units: Mapping[str, Mapping[str, UnitRule]]
     specimens: Mapping[str, Mapping[str, str]]
     finding_codes: Mapping[str, Hierarchy]
@@ -224,6 +225,10 @@ class Catalog:
             for code, status in self.loinc_by_input.get(name, ())
             if context or status != "context"
         )
+
+    def panels_for(self, *inputs: str) -> tuple[str, ...]:
+        """Return the LOINC codes of panels that may hold these inputs as components, for a query."""
+        return tuple(code for name in inputs for code in self.panels.get(name, ()))
 
 
 def _by_prefix(exact: Hierarchy, prefixes: Hierarchy, key: str) -> tuple[FindingCode, ...]:

@@ -158,6 +158,12 @@ OBSERVATIONS: Final = Layout(
     },
     ("code",),
 )
+# Asked for together with an input, for some send the results as components of a panel; never read by themselves.
+PANELS: Final = Layout(
+    "panels.loinc.csv",
+    {"code": code(codes.LOINC), "display": text, "input": _INPUT, "source": sources, "note": anything},
+    ("code",),
+)
 REJECTED_OBSERVATIONS: Final = Layout(
     "observations.rejected.csv",
     {"code": code(codes.LOINC), "display": text, "looks_like": _INPUT, "reason": text},
@@ -276,6 +282,7 @@ NOT_VERIFIED: Final = "not verified"
 VOCABULARY: Final = (PREFETCH_GROUPS, INPUTS, CAUSES, CONCEPTS, DRUGS)
 CODE_TABLES: Final = (
     OBSERVATIONS,
+    PANELS,
     REJECTED_OBSERVATIONS,
     UNITS,
     RANGES,

@@ -110,6 +110,7 @@ def _catalog(content: Content) -> Catalog:
         observations=_observations(content),
         rejected=_rejected(content),
         loinc_by_input=_loinc_by_input(content),
+        panels=_panels(content),
         units=_units(content),
         specimens=_single(content, layout.SPECIMENS, _specimen),
         finding_codes=finding_codes,
@@ -210,6 +211,13 @@ def _loinc_by_input(content: Content) -> dict[str, tuple[tuple[str, str], ...]]:
     for row in content.of(layout.OBSERVATIONS):
         by_input[row["input"]].append((int(row["rank"]), row["code"], row["status"]))
     return {name: tuple((code, status) for _, code, status in sorted(rows)) for name, rows in by_input.items()}
+
+
+def _panels(content: Content) -> dict[str, tuple[str, ...]]:
+    by_input: dict[str, tuple[str, ...]] = {}
+    for row in content.of(layout.PANELS):
+        _append(by_input, row["input"], row["code"])
+    return by_input
 
 
 def _units(content: Content) -> dict[str, dict[str, UnitRule]]:

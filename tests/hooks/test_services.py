@@ -81,17 +81,27 @@ def test_each_input_of_a_group_is_asked_for_once_the_usual_codes_first(catalog: 
             tokens = dict(parse_qsl(template.partition("?")[2]))["code"].split(",")
             assert all(token.startswith("http://loinc.org|") for token in tokens)
             asked += [token.partition("|")[2] for token in tokens]
-    expected = [code for _, _, inputs in catalog.input_groups for code in catalog.codes_for(*inputs)]
+    expected = [
+        code
+        for _, _, inputs in catalog.input_groups
+        for code in (*catalog.codes_for(*inputs), *catalog.panels_for(*inputs))
+    ]
     assert asked == expected
     assert len(asked) == len(set(asked))
     assert asked.index("17861-6") < asked.index("2000-8")
+
+
+def test_panels_that_may_hold_calcium_are_asked_for_with_it(catalog: Catalog) -> None:
+    found = templates(catalog)
+    asked = [key for key, template in found.items() if "%7C24323-8" in template]
+    assert asked == ["observations-calcium"]
 
 
 @pytest.mark.parametrize(("codes", "keys"), [(60, 1), (61, 2), (150, 3)])
 def test_a_group_with_many_codes_of_a_site_is_asked_for_in_parts(catalog: Catalog, codes: int, keys: int) -> None:
     many = tuple((f"{10000 + number}-0", "accept") for number in range(codes))
     group = ("calcium", "Calcium", ("ca_total",))
-    grown = replace(catalog, input_groups=(group,), loinc_by_input={"ca_total": many})
+    grown = replace(catalog, input_groups=(group,), loinc_by_input={"ca_total": many}, panels={})
     wanted = [each for each in services(grown)[0].wanted if each.key.startswith("observations-")]
     assert [each.key for each in wanted] == [
         "observations-calcium",

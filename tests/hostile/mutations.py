@@ -31,35 +31,31 @@ _WORDS: Final = (
     *("mg/dL", "mmol/L", "MG/DL", "meq/L", "g/L", "mg/24 h", "http://loinc.org", "2777-1", "17861-6", "N18.6"),
 )
 _NUMBERS: Final = (0, -1, 1, 0.0001, 7.1, 12.5, 99, 1e5, 1e15, -1e300, 10**30, 3.14159265358979)
+_STOPS: Final = 0.15
 _KINDS: Final = (
     *("Patient", "Observation", "Condition", "MedicationRequest", "MedicationStatement", "Procedure", "Encounter"),
     *("Bundle", "OperationOutcome", "DiagnosticReport", "Specimen", "Nonsense", "Provenance", "", "MedicationOrder"),
 )
 
 
-def mutated(request: Json, chance: random.Random) -> Json:
-    """A copy of the request with one to eight things changed inside its prefetch."""
-    changed = copy.deepcopy(request)
+def mutated(request: str, chance: random.Random) -> Json:
+    """The request, given as JSON, with one to eight things changed inside its prefetch."""
+    changed = json.loads(request)
     for _ in range(chance.randint(1, 8)):
-        places = _places(changed["prefetch"])
-        if not places:
-            break
-        holder, key = chance.choice(places)
-        chance.choice(_WAYS)(holder, key, chance)
+        if changed["prefetch"]:
+            holder, key = _place(changed["prefetch"], chance)
+            chance.choice(_WAYS)(holder, key, chance)
     return changed
 
 
-def _places(node: Json) -> list[tuple[Json, Any]]:
-    """Every place inside, as its holder and its key or index."""
-    found: list[tuple[Json, Any]] = []
-    stack = [node]
-    while stack:
-        holder = stack.pop()
-        for key, value in list(holder.items()) if isinstance(holder, dict) else list(enumerate(holder)):
-            found.append((holder, key))
-            if isinstance(value, dict | list):
-                stack.append(value)
-    return found
+def _place(node: Json, chance: random.Random) -> tuple[Json, Any]:
+    """A place inside, as its holder and its key or index: a walk downwards that mostly goes on to the leaves."""
+    while True:
+        key = chance.choice(list(node) if isinstance(node, dict) else range(len(node)))
+        value = node[key]
+        if not (isinstance(value, dict | list) and value) or chance.random() < _STOPS:
+            return node, key
+        node = value
 
 
 def _drop(holder: Json, key: Any, chance: random.Random) -> None:

@@ -26,6 +26,8 @@ _GENERAL = re.compile(r"\*\*(?:To consider|Rules that fired|Sources)\*\*.*?(?=\n
 
 def strangers(request: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     """Every number with a unit, and every day, on the cards that is neither in the data nor follows from them."""
+    if not answer["cards"]:
+        return []
     data = json.dumps(request, ensure_ascii=False)
     told = _told(data)
     found: list[str] = []

@@ -29,6 +29,8 @@ REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "10000"))
 CHUNKS = 40
 # the deadline of a call is 8 s; nothing here waits for anybody
 TOO_LATE_S = 3.0
+# the longest of the official examples is tested as it is, and not broken: it would take most of the time
+LONGEST_SEED = 60_000
 
 
 def seeds() -> list[dict[str, Any]]:
@@ -38,8 +40,8 @@ def seeds() -> list[dict[str, Any]]:
     path = SHARED / "data" / "hl7-examples" / "hl7-r4-4.0.1-examples.ndjson.gz"
     if path.is_file():
         official = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-        for start in range(0, len(official), 40):
-            some = official[start : start + 40]
+        for start in range(0, len(official), 10):
+            some = official[start : start + 10]
             entry = [{"resource": {**each, "subject": {"reference": "Patient/x1"}}} for each in some]
             request = critical_call()
             request["prefetch"]["more"] = {"resourceType": "Bundle", "type": "collection", "entry": entry}
@@ -94,9 +96,10 @@ def test_the_checker_notices_a_number_that_is_not_in_the_data(hospital: FlaskCli
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_mutated_requests_are_answered_well(hospital: FlaskClient, sound: list[Any], chunk: int) -> None:
     chance = random.Random(chunk)  # noqa: S311 - the same requests each time
+    texts = [text for text in map(json.dumps, sound) if len(text) < LONGEST_SEED]
     found = []
     for number in range(REQUESTS // CHUNKS):
-        request = mutated(chance.choice(sound), chance)
+        request = mutated(chance.choice(texts), chance)
         request["extension"]["org.calcinosis-cds.explain"] = True
         found += [(number, fault) for fault in faults(hospital, json.dumps(request).encode(), request)]
     assert found == []
@@ -118,7 +121,7 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.sampled_from(["patient", "observations-calcium", "conditions", "anything"]), ANY_JSON))
 def test_any_json_at_all_is_answered_well(hospital: FlaskClient, prefetch: dict[str, Any]) -> None:
     request = call(prefetch=prefetch)
