@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.calcinosis.order_rules import RULE_ORDER
 from cds_service.hooks.plain import response_as_text
 from cds_service.hooks.services import wanted_data
 from cds_service.terminology.load import load_catalog
@@ -15,6 +16,7 @@ from examples.regenerate import HERE, examples, respond
 
 EXAMPLES = examples()
 TABLE = dict(re.findall(r"^\| \[([\w-]+)\]\(\1/\) \| (\w+) \|", (HERE / "README.md").read_text("utf-8"), re.M))
+WITH_BROKEN_DRAFTS = "order-drafts-not-judged"
 ASSESSMENT = "org.calcinosis-cds.assessment"
 
 
@@ -58,7 +60,10 @@ def test_the_service_answers_an_example_as_written(example: Path) -> None:
     assert isinstance(cards, list)
     extension = response["extension"]
     assert isinstance(extension, dict)
-    assert extension[ASSESSMENT]["tier"] == TABLE[example.name]
+    assessment = extension[ASSESSMENT]
+    of_orders = assessment["orderTier"] is not None
+    assert of_orders == example.name.startswith("order-")
+    assert assessment["orderTier" if of_orders else "tier"] == TABLE[example.name]
     assert [card["indicator"] for card in cards] == [TABLE[example.name]] * (TABLE[example.name] != "none")
     assert all(line.isprintable() for line in response_as_text(response).split("\n"))
 
@@ -70,7 +75,8 @@ def test_an_example_is_a_synthetic_patient_in_valid_fhir(example: Path) -> None:
     assert isinstance(prefetch, dict)
     assert list(prefetch) == [wanted.key for wanted in wanted_data(load_catalog())]
     kinds: set[str] = set()
-    for resource in resources(prefetch):
+    drafts = request["context"].get("draftOrders") if example.name != WITH_BROKEN_DRAFTS else None  # type: ignore[attr-defined]
+    for resource in resources([prefetch, drafts]):
         kind = str(resource["resourceType"])
         kinds.add(kind)
         model = getattr(importlib.import_module(f"fhir.resources.R4B.{kind.lower()}"), kind)
@@ -82,3 +88,15 @@ def test_an_example_is_a_synthetic_patient_in_valid_fhir(example: Path) -> None:
         else:
             assert resource["subject"] == {"reference": f"Patient/{request['context']['patientId']}"}  # type: ignore[index]
     assert {"Patient", "Observation", "Encounter"} <= kinds
+
+
+def test_every_order_rule_has_its_example() -> None:
+    fired = set[str]()
+    hooks = set()
+    for example in EXAMPLES:
+        hooks.add(load(example / "request.json")["hook"])
+        for finding in load(example / "response.json")["extension"][ASSESSMENT]["orders"]:  # type: ignore[index]
+            fired.add(finding["rule"])
+            fired.update(finding["downgradedBy"])
+    assert fired >= {*RULE_ORDER, "CL-111"}
+    assert hooks == {"patient-view", "order-select", "order-sign"}

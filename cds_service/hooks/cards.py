@@ -76,7 +76,7 @@ def no_links(assessment: Assessment) -> tuple[Link, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One card. extension: the assessment under its own key."""
+    """One card. extension: the assessment under its own key. rules: those that it stands for, not sent."""
 
     uuid: str
     summary: str
@@ -88,6 +88,7 @@ class Card:
     links: tuple[Link, ...]
     override_reasons: tuple[Coding, ...]
     extension: Mapping[str, object]
+    rules: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
 
     @property
@@ -147,6 +148,7 @@ def cards_for(
         links=(*links_of(assessment), *to_sources(sources))[:MOST_LINKS],
         override_reasons=tuple(Coding(OVERRIDE_SYSTEM, *reason) for reason in OVERRIDE_REASONS) if loud else (),
         extension=extension,
+        rules=tuple(assessment.rules),
     )
     return (card,)
 

@@ -10,6 +10,7 @@ where the site wants it, for people write of patients in it. No message repeats 
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -24,6 +25,9 @@ _MOST_TOLD = 20
 _LONGEST_COMMENT = 2000
 # what may be a code; anything else could be words about a patient
 _CODE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_FOREIGN_ID = re.compile(r"[A-Za-z0-9._:-]{1,36}")
+LONGEST_ID = 200
+_AN_ID = f"up to {LONGEST_ID} printable characters"
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason.reasonCategory"
 OTHER_REASON = "other"
 _TIME = "an RFC 3339 time with seconds and zone, for instance 2026-10-12T08:30:00Z"
@@ -128,8 +132,8 @@ def _problems(item: _Item, place: str) -> Iterator[Problem]:
     needed = {"card": item.card, "outcome": item.outcome, "outcomeTimestamp": item.outcome_timestamp}
     missing = [name for name, value in needed.items() if value is UNSET]
     yield from ((f"{place}.{name}", "is missing") for name in missing)
-    if item.card is not UNSET and not is_uuid(str(item.card)):
-        yield f"{place}.card", f"is {_kind(str(item.card))}; expected the uuid of a card"
+    if item.card is not UNSET and not _is_id(str(item.card)):
+        yield f"{place}.card", f"is {_kind(str(item.card))}; expected the id of a card, {_AN_ID}"
     if item.outcome is not UNSET and item.outcome not in OUTCOMES:
         yield f"{place}.outcome", f"is {_kind(str(item.outcome))}; expected {' or '.join(OUTCOMES)}"
     if item.outcome_timestamp is not UNSET and instant_of(str(item.outcome_timestamp)) is None:
@@ -137,12 +141,26 @@ def _problems(item: _Item, place: str) -> Iterator[Problem]:
     if item.outcome == "accepted" and not item.accepted_suggestions:
         yield f"{place}.acceptedSuggestions", "is missing or empty; expected the accepted suggestions"
     for number, accepted in enumerate(item.accepted_suggestions or ()):
-        if accepted.id is UNSET or not is_uuid(str(accepted.id)):
-            yield f"{place}.acceptedSuggestions[{number}].id", "does not fit; expected the uuid of a suggestion"
+        if accepted.id is UNSET or not _is_id(str(accepted.id)):
+            yield (
+                f"{place}.acceptedSuggestions[{number}].id",
+                f"does not fit; expected the id of a suggestion, {_AN_ID}",
+            )
 
 
 def _kind(text: str) -> str:
     return f"a string of {len(text)} characters that does not fit" if text else "an empty string"
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= LONGEST_ID and text.isprintable()
+
+
+def _id_kept(text: str) -> str:
+    """An id as it is kept: one that could be words about a patient, and is none of ours, as a uuid made of it."""
+    if is_uuid(text):
+        return text.lower()
+    return text if _FOREIGN_ID.fullmatch(text) else str(uuid5(NAMESPACE_URL, f"urn:calcinosis-cds:foreign:{text}"))
 
 
 def _kept(item: _Item, tenant: str, service: str, received: datetime, *, keep_comments: bool) -> FeedbackItem:
@@ -155,10 +173,10 @@ def _kept(item: _Item, tenant: str, service: str, received: datetime, *, keep_co
         received_at=received,
         tenant=tenant,
         service=service,
-        card=str(item.card).lower(),
+        card=_id_kept(str(item.card)),
         outcome=str(item.outcome),
         outcome_at=at,
-        suggestions=tuple(str(each.id).lower() for each in item.accepted_suggestions or ()),
+        suggestions=tuple(_id_kept(str(each.id)) for each in item.accepted_suggestions or ()),
         reason=next((code for reason in reasons if (code := _code(reason))), None),
         commented=bool(comments),
         comment=comments[0].replace("\0", "")[:_LONGEST_COMMENT] if comments and keep_comments else None,

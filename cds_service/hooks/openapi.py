@@ -6,6 +6,7 @@ Must not know: anything clinical. The rules of the request stand in request.py; 
 
 from collections.abc import Sequence
 
+from cds_service.hooks.feedback import LONGEST_ID
 from cds_service.hooks.request import EVALUATION_TIME, EXPLAIN, FORMS
 from cds_service.hooks.services import Service
 
@@ -77,14 +78,17 @@ def _hook(service: Service) -> Json:
     }
 
 
+_FEEDBACK_ID: Json = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
+
+
 def _feedback(service: Service) -> Json:
     """What users did with cards. The standard's shape; Epic's `overrideReasons` is taken as well."""
     item = _object(
         ("card", "outcome", "outcomeTimestamp"),
-        card=_form("uuid"),
+        card=_FEEDBACK_ID,
         outcome={"enum": ["accepted", "overridden"]},
         outcomeTimestamp={"type": "string", "format": "date-time"},
-        acceptedSuggestions=_many(_object(("id",), id=_form("uuid"))),
+        acceptedSuggestions=_many(_object(("id",), id=_FEEDBACK_ID)),
         overrideReason=_object((), reason=_CODING, userComment={"type": "string"}),
     )
     schema = _object(("feedback",), feedback=_many(item, minItems=1))

@@ -98,8 +98,16 @@ def _card(
         links=(*links_of(assessment), *to_sources(sources))[:MOST_LINKS],
         override_reasons=tuple(Coding(OVERRIDE_SYSTEM, *reason) for reason in OVERRIDE_REASONS) if loud else (),
         extension=extension,
+        rules=_rules(findings),
         suggestions=_removals(findings, new_id),
     )
+
+
+def _rules(findings: Iterable[OrderFinding]) -> tuple[str, ...]:
+    """The rules of the card: those that raised it, then those that lowered it."""
+    found = list(findings)
+    lowered = (rule for finding in found for rule in finding.downgraded_by)
+    return tuple(dict.fromkeys((*(finding.rule for finding in found), *lowered)))
 
 
 def _removals(findings: Iterable[OrderFinding], new_id: Callable[[], str]) -> tuple[Suggestion, ...]:
@@ -123,10 +131,7 @@ def _removals(findings: Iterable[OrderFinding], new_id: Callable[[], str]) -> tu
 def _detail(findings: list[OrderFinding], advice: OrderAdvice, assessment: Assessment, catalog: Catalog) -> str:
     criteria = catalog.knowledge.criteria
     drafts = {finding.order.reference: finding for finding in findings}
-    rules = [
-        *dict.fromkeys(finding.rule for finding in findings),
-        *dict.fromkeys(rule for finding in findings for rule in finding.downgraded_by),
-    ]
+    rules = _rules(findings)
     groups = [POPULATIONS[group] for group in assessment.population if group in POPULATIONS]
     background = [f"{inert(name, 60)} (drafted too, not selected)" for name in dict.fromkeys(advice.background)]
     titled = (

@@ -23,9 +23,28 @@ def card_as_text(card: Mapping[str, object]) -> str:
     for line in plain_lines(_text(card.get("detail"))):
         lines += _wrapped(line) if line else [""]
     source = _mapping(card.get("source"))
+    for title, found in (("OFFERED", _offered(card)), ("MAY BE DISMISSED BECAUSE", _dismissals(card))):
+        if found:
+            lines += ["", title, ""]
+            lines += [line for each in found for line in _wrapped(f"- {each}")]
     lines += ["", *_wrapped(f"Source: {_text(source.get('label'))}")]
     lines += _wrapped(_text(source.get("url")))
     return _box(indicator, lines)
+
+
+def _offered(card: Mapping[str, object]) -> list[str]:
+    """What may be taken over: the label of each suggestion, with its actions where they say more."""
+    told = []
+    for suggestion in map(_mapping, _sequence(card.get("suggestions"))):
+        label = _text(suggestion.get("label"))
+        actions = [_text(_mapping(each).get("description")) for each in _sequence(suggestion.get("actions"))]
+        more = "; ".join(each for each in actions if each and each != label)
+        told.append(f"{label}: {more}" if more else label)
+    return told
+
+
+def _dismissals(card: Mapping[str, object]) -> list[str]:
+    return [_text(_mapping(each).get("display")) for each in _sequence(card.get("overrideReasons"))]
 
 
 def response_as_text(response: Mapping[str, object]) -> str:
@@ -48,7 +67,11 @@ def _assessed(a: Mapping[str, object]) -> Iterator[str]:
         told = (
             f"{_text(product.get('value'))} mg2/dL2 ({_text(product.get('bound'))}, {_text(product.get('freshness'))})"
         )
+    on_orders = a.get("orderTier") is not None
     facts = {
+        **({"order tier": _text(a.get("orderTier"))} if on_orders else {}),
+        **({"orders": _names(a.get("orders"), "reference", "rule") or "no rule speaks of them"} if on_orders else {}),
+        **({"not judged": _names(a.get("ordersNotJudged"), "reference", "reason")} if on_orders else {}),
         "tier": _text(a.get("tier")),
         "product": told,
         "pathway": _text(a.get("riskPathway")),
@@ -80,12 +103,14 @@ def _outcome(outcome: Mapping[str, object]) -> Iterator[str]:
 
 def plain_lines(detail: str) -> Iterator[str]:
     """Return the Markdown of a card as lines of text: a title in capitals, a row of a table as a bullet."""
-    for line in detail.split("\n"):
+    lines = detail.split("\n")
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
         if _RULER.fullmatch(line):
             continue
         if line.startswith("| "):
             first, *others = (cell.strip() for cell in line.strip("|").split("|"))
-            yield f"- {first}: {'; '.join(cell for cell in others if cell)}"
+            told = f"{first}: {'; '.join(cell for cell in others if cell)}"
+            yield told if _RULER.fullmatch(below) else f"- {told}"
         elif line.startswith("**") and line.endswith("**"):
             yield line.strip("*").upper()
         else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.hooks.plain import plain_lines
+from cds_service.hooks.suggestions import Suggestion
 
 Json = dict[str, Any]
 
@@ -117,9 +118,23 @@ def _suggestions(suggestion: Mapping[str, Any], profile: Profile) -> Iterator[Js
         return
     for number, action in enumerate(actions):
         part: Json = {**suggestion, "label": action["description"], "actions": [action]}
-        if number and "uuid" in suggestion:  # the first part keeps the id
-            part["uuid"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:uuid:{suggestion['uuid']}:{number}"))
+        if "uuid" in suggestion:
+            part["uuid"] = _part_id(suggestion["uuid"], number)
         yield part
+
+
+def sent_ids(suggestions: Iterable[Suggestion], profile: Profile) -> tuple[str, ...]:
+    """Return the ids under which the client gets these suggestions, and under which it reports one as accepted."""
+    return tuple(
+        _part_id(suggestion.uuid, number)
+        for suggestion in suggestions
+        for number in range(max(len(suggestion.actions), 1) if profile.one_action else 1)
+    )
+
+
+def _part_id(whole: str, number: int) -> str:
+    """The id of a part of a suggestion; the first part keeps that of the whole."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:uuid:{whole}:{number}")) if number else whole
 
 
 def _action(action: Mapping[str, Any], label: str, profile: Profile) -> Json:

@@ -1,11 +1,10 @@
 """The addresses of the service: discovery, the hook call, health.
 
-Knows: HTTP, how a decision becomes a response, what is recorded of it.
-Must not know: anything clinical; how errors look (errors.py).
+Knows: HTTP, how a decision becomes a response.
+Must not know: anything clinical; how errors look (errors.py); what is recorded of a call (noted.py).
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,30 +16,20 @@ from flask import Blueprint, Response, request
 from cds_service import __version__
 from cds_service.calcinosis.assessment import Assessment
 from cds_service.fhir.gather import Fetch, MissingData
-from cds_service.fhir.labels import NOT_MAPPED
 from cds_service.hooks.again import HOOK as MEMORABLE_HOOK
 from cds_service.hooks.again import Memory, Remembered
 from cds_service.hooks.cards import LinksOf, no_links
-from cds_service.hooks.decide import Decision, decide, response_body
+from cds_service.hooks.decide import decide, response_body
 from cds_service.hooks.feedback import read_feedback
 from cds_service.hooks.hello import hello_body
-from cds_service.hooks.noted import shown_cards
+from cds_service.hooks.noted import Visit, note
 from cds_service.hooks.openapi import document
 from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Service
 from cds_service.hooks.turns import Turns
-from cds_service.storage.records import (
-    UNMAPPED,
-    AuditRecord,
-    DecisionRecord,
-    Delivery,
-    FeedbackItem,
-    ShownCard,
-    StoreAway,
-    hashed,
-)
+from cds_service.storage.records import AuditRecord, DecisionRecord, FeedbackItem, StoreAway
 from cds_service.terminology.catalog import Catalog
 from cds_service.trust.tenants import Tenant
 
@@ -151,7 +140,7 @@ def blueprint(parts: Parts) -> Blueprint:
 
 def _call(parts: Parts, service: Service) -> Response:
     """Answer one hook call and take a note of it, however it ends."""
-    visit = _Visit(service, parts.catalog, perf_counter())
+    visit = Visit(service, parts.catalog, perf_counter())
     try:
         visit.tenant = tenant = parts.admit()
         visit.catalog = parts.catalogs.get(tenant.name, parts.catalog)
@@ -169,10 +158,10 @@ def _call(parts: Parts, service: Service) -> Response:
         visit.outcome = "412"
         raise
     finally:
-        _note(parts, visit)
+        note(visit, parts.clock(), parts.record, parts.audit)
 
 
-def _answer(parts: Parts, visit: "_Visit", tenant: Tenant, body: bytes) -> Response:
+def _answer(parts: Parts, visit: Visit, tenant: Tenant, body: bytes) -> Response:
     """Decide the call, noting how far it came."""
     hook_request = read_request(body, visit.service.hook, sandbox=parts.sandbox, keep_raw=parts.validate)
     visit.read_at, visit.request = perf_counter(), hook_request
@@ -254,71 +243,6 @@ def _body() -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HookError(415, "not-supported", "The body is compressed; expected it as it is.")
     return request.get_data(cache=False)
-
-
-@dataclass(slots=True)
-class _Visit:
-    """What is known of a call at the moment; the outcome is 500 until something better is known."""
-
-    service: Service
-    catalog: Catalog
-    started: float
-    read_at: float | None = None
-    decided_at: float | None = None
-    tenant: Tenant | None = None
-    request: HookRequest | None = None
-    decision: Decision | None = None
-    outcome: str = "500"
-
-
-def _note(parts: Parts, visit: _Visit) -> None:
-    """Journal and log the call, without a word about the patient."""
-    ended = perf_counter()
-    read_at = visit.read_at or ended
-    decided_at = visit.decided_at or ended
-    at, asked, decision = parts.clock(), visit.request, visit.decision
-    remembered = decision.remembered if decision else None
-    entry = DecisionRecord(
-        at=at,
-        service=visit.service.id,
-        hook=visit.service.hook,
-        tenant=visit.tenant.name if visit.tenant else None,
-        hook_instance_hash=hashed(asked.hook_instance) if asked else None,
-        outcome=visit.outcome,
-        content_version=visit.catalog.version,
-        content_digest=visit.catalog.digest,
-        tier=decision.tier if decision else None,
-        headline=decision.headline if decision else None,
-        rules=decision.rules if decision else (),
-        cards=len(decision.cards) if decision and decision.delivery is Delivery.SHOWN else 0,
-        gaps=_gaps(decision) if decision else {},
-        read_ms=_ms(read_at - visit.started),
-        decide_ms=_ms(decided_at - read_at),
-        answer_ms=_ms(ended - decided_at),
-        delivery=decision.delivery if decision else None,
-        suppressed_since=remembered.since if remembered else None,
-        shown=_shown(visit, decision, at) if decision else (),
-    )
-    parts.record(entry)
-    patient = f"Patient/{asked.patient_id}" if asked else None
-    parts.audit(AuditRecord(entry=entry, user=asked.user_id if asked else None, patient=patient))
-    log.info("hook call", extra=entry.as_log())
-
-
-def _gaps(decision: Decision) -> dict[str, int]:
-    """How many values could not be used, by reason, and how many codes are not mapped."""
-    gaps = Counter(gap.reason.value for gap in decision.assessment.gaps)
-    gaps[UNMAPPED] = sum(note.endswith(NOT_MAPPED) for note in decision.facts.notes)
-    return dict(+gaps)
-
-
-def _shown(visit: _Visit, decision: Decision, at: datetime) -> tuple[ShownCard, ...]:
-    tenant = visit.tenant.name if visit.tenant else ""
-    return shown_cards(decision, at=at, tenant=tenant, service=visit.service.id, version=visit.catalog.version)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
 
 
 def _start_page(services: Sequence[Service]) -> str:

@@ -51,11 +51,15 @@ def blueprint(
     """The routes of the playground. setup: what the page needs to know, made on first use."""
     routes = Blueprint("playground", __name__)
     by_id = {sample.id: sample for sample in samples}
+    groups = (
+        ("A chart is opened", [sample for sample in samples if sample.hook == PATIENT_VIEW]),
+        ("An order is placed", [sample for sample in samples if sample.hook != PATIENT_VIEW]),
+    )
     service = next(each for each in services if each.hook == PATIENT_VIEW)
 
     @routes.get("/playground")
     def playground() -> Response:
-        return render.page("playground.html", here="/playground", samples=samples, setup=setup())
+        return render.page("playground.html", here="/playground", samples=samples, groups=groups, setup=setup())
 
     @routes.get("/playground/patients/<name>")
     def patient(name: str) -> Response:

@@ -16,17 +16,18 @@ _ROW: Final = re.compile(r"^\| \[(?P<id>[\w-]+)\]\([^)]*\) \| (?P<tier>\w+) \| (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One patient of examples/. tier: of the answer as recorded; line: what the patient shows."""
+    """One call of examples/. tier: of the answer as recorded; line: what it shows; hook: which is called."""
 
     id: str
     tier: str
     line: str
     request: Path
+    hook: str
 
     @property
     def name(self) -> str:
         """Return the name of the folder as words."""
-        words = self.id.replace("-", " ").replace("si units", "SI units")
+        words = self.id.removeprefix("order-").replace("-", " ").replace("si units", "SI units")
         return words[:1].upper() + words[1:]
 
 
@@ -43,14 +44,15 @@ def samples_in(folder: Path | None) -> tuple[Sample, ...]:
     """Return the samples of the folder in the order of its table; none where none are installed."""
     if folder is None or not (folder / "README.md").is_file():
         return ()
-    return tuple(_patient_view(folder))
+    return tuple(_listed(folder))
 
 
-def _patient_view(folder: Path) -> Iterator[Sample]:
+def _listed(folder: Path) -> Iterator[Sample]:
     for row in _ROW.finditer((folder / "README.md").read_text(encoding="utf-8")):
         request = folder / row["id"] / "request.json"
         if request.is_file():
-            yield Sample(row["id"], row["tier"], row["line"], request)
+            hook = json.loads(request.read_text(encoding="utf-8"))["hook"]
+            yield Sample(row["id"], row["tier"], row["line"], request, hook)
 
 
 def read_json(sample: Sample) -> object:

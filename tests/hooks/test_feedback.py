@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -13,10 +14,11 @@ from cds_service.app import create_app
 from cds_service.hooks.refusal import HookError
 from cds_service.settings import read_settings
 from cds_service.storage.engine import engine_of
-from cds_service.storage.schema import feedback
+from cds_service.storage.schema import feedback, shown_card
 from cds_service.terminology.catalog import Catalog
 from cds_service.trust.tenants import Tenant
-from tests.calls import PATIENT_VIEW
+from tests import builders
+from tests.calls import ORDER_SIGN, PATIENT_VIEW, calcium, critical_call, draft, order_call, phosphate
 from tests.conftest import NOW
 from tests.storage.databases import sqlite_at
 
@@ -75,6 +77,13 @@ def send(client: FlaskClient, *items: object) -> Any:
 def kept(url: str) -> list[Json]:
     with engine_of(url, reads=True, pooled=False).connect() as connection:
         return [dict(row) for row in connection.execute(sa.select(feedback).order_by(feedback.c.id)).mappings()]
+
+
+def shown_in(client: FlaskClient, url: str) -> list[Json]:
+    """The cards on record, once the journal has written them."""
+    client.application.extensions["journal"].flush()
+    with engine_of(url, reads=True, pooled=False).connect() as connection:
+        return [dict(row) for row in connection.execute(sa.select(shown_card).order_by(shown_card.c.id)).mappings()]
 
 
 # ---- what is taken ---------------------------------------------------------------------------------------------------
@@ -172,6 +181,42 @@ def test_ch_101_rb_03_cards_of_any_calls_may_come_at_once_and_unknown_ones_are_k
     assert len(kept(url)) == 2000
 
 
+@pytest.mark.parametrize("identity", ["123456", "card:7_b.c-9", "x" * 36])
+def test_ch_101_an_id_that_is_no_uuid_is_kept_as_it_came(client: FlaskClient, url: str, identity: str) -> None:
+    assert send(client, accepted(card=identity, acceptedSuggestions=[{"id": identity}])).status_code == 200
+    (row,) = kept(url)
+    assert (row["card"], row["suggestions"]) == (identity, [identity])
+
+
+@pytest.mark.parametrize("identity", ["Mrs Doe's card", "x" * 37, "\u00e4" * 200])
+def test_an_id_that_could_be_words_is_kept_as_a_uuid_made_of_it_once(
+    client: FlaskClient, url: str, identity: str
+) -> None:
+    for _ in range(2):
+        assert send(client, accepted(card=identity, acceptedSuggestions=[{"id": identity}])).status_code == 200
+    (row,) = kept(url)
+    assert UUID(row["card"]).version == 5
+    assert row["suggestions"] == [row["card"]]
+    assert send(client, overridden(card=identity + "!" if len(identity) < 200 else "!")).status_code == 200
+    assert len({each["card"] for each in kept(url)}) == 2
+
+
+def test_an_accepted_part_of_a_suggestion_is_one_that_was_shown(
+    client_with: Callable[..., FlaskClient], url: str
+) -> None:
+    """Epic takes one action a suggestion, so that a draw of three tests goes out as three suggestions."""
+    client = client_with(Tenant(name="north", profile="epic"))
+    (card,) = client.post(PATIENT_VIEW, json=critical_call()).get_json()["cards"]
+    ids = [each["uuid"] for each in card["suggestions"]]
+    assert len(ids) == len(set(ids)) >= 3
+    (shown,) = shown_in(client, url)
+    assert shown["suggestions"] == ids
+    last = accepted(card=card["uuid"], acceptedSuggestions=[{"id": ids[-1]}])
+    assert send(client, last).status_code == 200
+    (row,) = kept(url)
+    assert (row["card"], row["suggestions"]) == (shown["uuid"], [ids[-1]])
+
+
 def test_ch_102_the_same_card_may_come_again_and_counts_once_an_outcome_and_time(client: FlaskClient, url: str) -> None:
     later = overridden(outcomeTimestamp="2026-10-12T08:21:00Z")
     same_time = overridden(outcomeTimestamp="2026-10-12T10:20:00.000+02:00", card=CARD.upper())
@@ -218,6 +263,18 @@ def test_ch_105_other_times_are_refused(client: FlaskClient, url: str, text: str
     assert kept(url) == []
 
 
+def test_each_card_on_orders_is_on_record_under_its_own_rules(client: FlaskClient, url: str) -> None:
+    thiazide = draft(builders.coding(builders.RXNORM, "310798"), id="draft-2")
+    calcitriol = draft(builders.coding(builders.RXNORM, "308867"), id="draft-3")
+    values = (calcium(12.4), phosphate(5.0))
+    told = client.post(ORDER_SIGN, json=order_call(thiazide, calcitriol, observations=values)).get_json()
+    shown = shown_in(client, url)
+    assert [(row["uuid"], row["topic"]) for row in shown] == [
+        (card["uuid"], card["source"]["topic"]["code"]) for card in told["cards"]
+    ]
+    assert [row["rules"] for row in shown] == [["OT-2", "OT-6"], ["OT-7"]]
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 BROKEN: dict[str, tuple[object, str, str]] = {
@@ -232,10 +289,22 @@ BROKEN: dict[str, tuple[object, str, str]] = {
         "feedback[0].card",
         "feedback[0].card is an integer; expected a string.",
     ),
-    "words for a card": (
-        {"feedback": [overridden(card="the red one")]},
+    "an empty id": (
+        {"feedback": [overridden(card="")]},
         "feedback[0].card",
-        "feedback[0].card is a string of 11 characters that does not fit; expected the uuid of a card.",
+        "feedback[0].card is an empty string; expected the id of a card, up to 200 printable characters.",
+    ),
+    "an id that is too long": (
+        {"feedback": [overridden(card="1" * 201)]},
+        "feedback[0].card",
+        "feedback[0].card is a string of 201 characters that does not fit; expected the id of a card, up to 200 "
+        "printable characters.",
+    ),
+    "a control character in an id": (
+        {"feedback": [overridden(card="12\u00003456")]},
+        "feedback[0].card",
+        "feedback[0].card is a string of 7 characters that does not fit; expected the id of a card, up to 200 "
+        "printable characters.",
     ),
     "no outcome": ({"feedback": [overridden(outcome=...)]}, "feedback[0].outcome", "feedback[0].outcome is missing."),
     "ignored": (
@@ -261,7 +330,8 @@ BROKEN: dict[str, tuple[object, str, str]] = {
     "a suggestion without id": (
         {"feedback": [accepted(acceptedSuggestions=[{}])]},
         "feedback[0].acceptedSuggestions[0].id",
-        "feedback[0].acceptedSuggestions[0].id does not fit; expected the uuid of a suggestion.",
+        "feedback[0].acceptedSuggestions[0].id does not fit; expected the id of a suggestion, up to 200 printable "
+        "characters.",
     ),
     "words for a reason": (
         {"feedback": [overridden(overrideReason="no")]},

@@ -132,6 +132,13 @@ def test_in_an_emergency_the_card_informs_and_offers_no_removal(client: FlaskCli
     assert assessment(body)["orders"][0]["downgradedBy"] == ["CL-111"]
 
 
+def test_a_summary_that_is_too_long_loses_a_part_and_never_ends_in_the_middle(client: FlaskClient) -> None:
+    (card,) = sign(client, draft(), observations=(calcium(6.8), phosphate(10.5)))["cards"]
+    assert card["summary"] == (
+        "Calcium very low (calcium 6.8 mg/dL): needed intravenous calcium (calcium gluconate) is not to be delayed"
+    )
+
+
 def test_in_pregnancy_the_card_states_facts_and_advises_nothing(client: FlaskClient) -> None:
     body = order_call(draft(CALCIUM_CARBONATE), observations=HIGH_CALCIUM)
     body["prefetch"]["conditions"] = bundle(b.condition(b.coding(b.SNOMED, "77386006")))

@@ -22,6 +22,7 @@ from cds_service.hooks.wording.orders import (
     UNJUDGED,
     URGENT,
     URGENT_SUMMARY,
+    URGENT_SUMMARY_SHORT,
 )
 from cds_service.hooks.wording.rules import CAPS
 from cds_service.hooks.wording.sections import fill, refs
@@ -55,9 +56,10 @@ def order_summary(findings: Findings, seen: Seen, criteria: Criteria) -> str:
     words = URGENT_SUMMARY if urgent else ORDERS[head.rule].summary
     reasons = [reason_words(reason, seen, criteria) for reason in head.reasons]
     emergencies = emergency_words(seen)
-    for count in range(len(reasons), 0, -1):
+    forms = [(words, count) for count in range(len(reasons), 0, -1)]
+    for form, count in [*forms, (URGENT_SUMMARY_SHORT, 1)] if urgent else forms:
         text = fill(
-            words,
+            form,
             limits_of(criteria),
             because=listed(reasons[:count]),
             drugs=drugs_of(findings),
@@ -79,7 +81,7 @@ def reason_words(reason: Reason, seen: Seen, criteria: Criteria) -> str:
     }.get(reason)
     if reason is Reason.PRODUCT and seen.product is not None:
         return f"calcium x phosphate {product_words(seen.product, criteria, both=False)} on {later_day(seen.product)}"
-    if reason is Reason.AGE:
+    if reason is Reason.AGE and seen.age_years is not None:
         return f"age {seen.age_years} years"
     if reason in (Reason.CALCIUM, Reason.IONIZED_CALCIUM) and value is not None:
         high = number(criteria.order_calcium_high_mg_dl)
@@ -89,9 +91,12 @@ def reason_words(reason: Reason, seen: Seen, criteria: Criteria) -> str:
     if value is not None:
         names = {Reason.PHOSPHATE: "phosphate", Reason.EGFR: "eGFR", Reason.VITAMIN_D: "25-OH vitamin D"}
         return f"{names[reason]} {_amount(value, seen)}"
-    if reason is Reason.PHOSPHATE:
-        return "phosphate above range"
-    return fill(REASONS[reason], {}, kidney=cause_name(seen.kidney_disease or "kidney disease"))
+    return fill(REASONS[reason], {}, kidney=_kidney_disease(seen))
+
+
+def _kidney_disease(seen: Seen) -> str:
+    """Return its name; that there is dialysis is a reason of its own."""
+    return cause_name(seen.kidney_disease or "kidney disease").removesuffix(", dialysis")
 
 
 def _amount(value: Value, seen: Seen) -> str:

@@ -124,8 +124,15 @@ REASONS: dict[Reason, str] = {
     Reason.OBSTRUCTION: "bowel obstruction recorded",
     Reason.CALCIPHYLAXIS: "calciphylaxis recorded as active",
     Reason.GRANULOMA: "granulomatous disease recorded",
+    Reason.PRODUCT: "calcium x phosphate above its limit",
+    Reason.CALCIUM: "calcium above range",
+    Reason.IONIZED_CALCIUM: "ionised calcium above range",
+    Reason.PHOSPHATE: "phosphate above range",
+    Reason.EGFR: "eGFR below its limit",
+    Reason.VITAMIN_D: "25-OH vitamin D above its limit",
+    Reason.AGE: "age above its limit",
 }
-"""What is recorded; values are written with number, unit and date."""
+"""What is recorded; a value is written with number, unit and date wherever it is at hand."""
 
 EMERGENCIES: dict[Emergency, str] = {
     Emergency.POTASSIUM: "potassium {potassium}",
@@ -137,6 +144,7 @@ EMERGENCIES: dict[Emergency, str] = {
 }
 
 URGENT_SUMMARY = "{emergencies}: needed intravenous calcium ({drugs}) is not to be delayed; {because}"
+URGENT_SUMMARY_SHORT = "{emergencies}: needed intravenous calcium ({drugs}) is not to be delayed"
 URGENT = "Shown as information only, because calcium may be needed at once: {emergencies} (CL-111)."
 NO_REMOVAL = {
     "CL-111": "Removal of the order is not offered, because calcium may be needed at once (CL-111).",

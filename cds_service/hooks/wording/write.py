@@ -70,7 +70,7 @@ def reported(measurement: Measurement) -> str:
     if measurement.reported is None:
         return "in words only"
     words = [COMPARATORS.get(measurement.comparator or "", ""), number(measurement.reported)]
-    words.append(inert(measurement.unit, 24) if measurement.unit else "(no unit)")
+    words.append(inert(measurement.unit, 24).replace("{1.73_m2}", "1.73 m2") if measurement.unit else "(no unit)")
     return " ".join(word for word in words if word)
 
 

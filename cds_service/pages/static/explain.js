@@ -8,6 +8,7 @@ const ARROWS = { low: "↓ low", high: "↑ high", normal: "in range", unknown: 
 
 export function explain(a, words) {
   return el("div", { class: "explained" }, figures(a),
+    a.orderTier ? section("Which drafts", drafts(a)) : null,
     section("Which data", dataTable(a, words)),
     section("Which rules", rules(a, words)),
     a.caps?.length ? section("What lowered the level", list(a.caps.map((cap) => [ruleLink(cap.rule), `from ${cap.from} to ${cap.to}: ${words.rules[cap.rule]?.clause ?? ""}`]))) : null,
@@ -28,11 +29,19 @@ function figures(a) {
   const p = a.product;
   const figure = (name, value, more) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more ? el("small", {}, more) : null));
   return el("dl", { class: "facts" },
-    figure("Level", tierMark(a.tier), a.headline ? `set by ${a.headline}` : "nothing to show"),
+    a.orderTier ? figure("Level of the orders", tierMark(a.orderTier), a.orders.length ? `set by ${a.orders.find((each) => each.tier === a.orderTier)?.rule}` : "no rule speaks of them") : null,
+    figure(a.orderTier ? "Level of the patient" : "Level", tierMark(a.tier), a.headline ? `set by ${a.headline}` : "nothing to show"),
     figure("Calcium × phosphate", p ? `${BOUNDS[p.bound] ?? ""}${p.value}` : "not known", p ? `mg²/dL² (${p.valueSi} mmol²/L²)` : "unknown is not normal"),
     figure("Pair", p ? `class ${p.pairClass}` : "none", p ? `${PAIRS[p.pairClass] ?? ""}, ${p.freshness}, ${p.ageHours} h old` : null),
     figure("Type that fits", a.riskPathway, a.documentedType === "none" ? "no calcification recorded" : `recorded: ${a.documentedType}`),
     figure("Confidence", a.confidence, a.weaknesses?.length ? a.weaknesses.join(", ").replaceAll("_", " ") : null));
+}
+
+function drafts(a) {
+  const found = (a.orders ?? []).map((each) => [ruleLink(each.rule), " ", el("strong", {}, each.drugs.join(", ").replaceAll("-", " ")), ` (${each.reference}): ${each.tier}, for ${each.reasons.join(", ").replaceAll("-", " ")}`,
+    each.downgradedBy.length ? [", lowered by ", ...each.downgradedBy.map(ruleLink)] : null].flat().filter((part) => part != null));
+  const open = (a.ordersNotJudged ?? []).map((each) => [el("strong", {}, each.name || each.reference), `: ${each.reason.replaceAll("-", " ")}, not judged${each.rule ? ` by ${each.rule}` : ""}`]);
+  return found.length + open.length ? list([...found, ...open]) : nothing("No rule speaks of the drafts.");
 }
 
 function dataTable(a, words) {
