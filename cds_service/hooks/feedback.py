@@ -8,9 +8,9 @@ where the site wants it, for people write of patients in it. No message repeats 
 """
 
 import re
+import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -25,7 +25,6 @@ _MOST_TOLD = 20
 _LONGEST_COMMENT = 2000
 # what may be a code; anything else could be words about a patient
 _CODE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_FOREIGN_ID = re.compile(r"[A-Za-z0-9._:-]{1,36}")
 LONGEST_ID = 200
 _AN_ID = f"up to {LONGEST_ID} printable characters"
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason.reasonCategory"
@@ -157,10 +156,8 @@ def _is_id(text: str) -> bool:
 
 
 def _id_kept(text: str) -> str:
-    """An id as it is kept: one that could be words about a patient, and is none of ours, as a uuid made of it."""
-    if is_uuid(text):
-        return text.lower()
-    return text if _FOREIGN_ID.fullmatch(text) else str(uuid5(NAMESPACE_URL, f"urn:calcinosis-cds:foreign:{text}"))
+    """An id as it is kept: what is no uuid is none of ours and could be words, so a uuid made of it stands for it."""
+    return text.lower() if is_uuid(text) else str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:calcinosis-cds:foreign:{text}"))
 
 
 def _kept(item: _Item, tenant: str, service: str, received: datetime, *, keep_comments: bool) -> FeedbackItem:

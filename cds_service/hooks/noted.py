@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from time import perf_counter
 
 from cds_service.fhir.labels import NOT_MAPPED
 from cds_service.hooks.decide import Decision
@@ -39,10 +38,13 @@ class Visit:
 
 
 def note(
-    visit: Visit, at: datetime, record: Callable[[DecisionRecord], None], audit: Callable[[AuditRecord], None]
+    visit: Visit,
+    ended: float,
+    at: datetime,
+    record: Callable[[DecisionRecord], None],
+    audit: Callable[[AuditRecord], None],
 ) -> None:
-    """Journal and log the call that ended just now, without a word about the patient. at: the time of the clock."""
-    ended = perf_counter()
+    """Journal and log a call, without a word about the patient. ended: as the visit tells times; at: of the clock."""
     read_at = visit.read_at or ended
     decided_at = visit.decided_at or ended
     asked, decision = visit.request, visit.decision

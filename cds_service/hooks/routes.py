@@ -158,7 +158,7 @@ def _call(parts: Parts, service: Service) -> Response:
         visit.outcome = "412"
         raise
     finally:
-        note(visit, parts.clock(), parts.record, parts.audit)
+        note(visit, perf_counter(), parts.clock(), parts.record, parts.audit)
 
 
 def _answer(parts: Parts, visit: Visit, tenant: Tenant, body: bytes) -> Response:

@@ -34,7 +34,7 @@ def test_every_test_of_another_name_exists() -> None:
 
 
 def test_what_is_tested_in_full_needs_no_excuse() -> None:
-    in_full = ("not applicable", "elsewhere")
+    in_full = ("not applicable", "elsewhere", "not yet")
     assert [name for name, each in KNOWN.items() if each.state in in_full and name in HELD] == []
 
 
