@@ -6,19 +6,24 @@ Must not know: databases.
 
 import csv
 import io
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from ipaddress import ip_address
 from typing import Final
 
 from flask import Blueprint, Response, request
 
+from cds_service.hooks.cards import OVERRIDE_REASONS
 from cds_service.pages.render import Renderer
 from cds_service.storage.activity import Activity, NoActivity
+from cds_service.storage.report import EVERY_RULE, Counts, Key, totals
 
 TIERS: Final = ("critical", "warning", "info", "none")
 _PASSED_ON: Final = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 _AT_HOME: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_REASONS: Final = {**dict(OVERRIDE_REASONS), "other": "another reason"}
 ReadActivity = Callable[[datetime], Activity]
 
 
@@ -50,7 +55,8 @@ def blueprint(
         found = activity()
         if isinstance(found, Response):
             return found
-        return render.page("operations.html", here="/ops", a=found, tiers=TIERS, most=_most(found))
+        cards = became(found)
+        return render.page("operations.html", here="/ops", a=found, tiers=TIERS, most=_most(found), cards=cards)
 
     @routes.get("/ops.csv")
     def table() -> Response:
@@ -77,6 +83,30 @@ def _most(a: Activity) -> int:
     return max([sum(week.values()) for week in a.weeks.values()] + [1])
 
 
+@dataclass(frozen=True, slots=True)
+class Became:
+    """What became of the cards, by name. reasons: words of the reason -> overrides."""
+
+    levels: Mapping[str, Counts]
+    rules: Mapping[str, Counts]
+    clients: Mapping[str, Counts]
+    reasons: Sequence[tuple[str, int]]
+
+
+def became(a: Activity) -> Became:
+    """Return the cards by level, rule and client; a card counts once for each of its rules."""
+    whole = {key: counts for key, counts in a.cards.items() if key.rule == EVERY_RULE}
+    by_rule = {key: counts for key, counts in a.cards.items() if key.rule != EVERY_RULE}
+    levels = totals(whole, lambda key: key.tier)
+    reasons = sum((counts.reasons for counts in levels.values()), Counter[str]())
+    return Became(
+        {tier: levels[tier] for tier in TIERS if tier in levels},
+        totals(by_rule, lambda key: key.rule),
+        totals(whole, lambda key: key.tenant or "not known"),
+        [(_REASONS.get(code, code), count) for code, count in reasons.most_common()],
+    )
+
+
 def as_csv(a: Activity) -> str:
     """Return all counts as rows of kind, week, name, number."""
     text = io.StringIO()
@@ -100,9 +130,38 @@ def _rows(a: Activity) -> Iterator[tuple[str, str, str, float]]:
     for client, calls, cards in a.tenants:
         yield "calls by client", "", _plain(client), calls
         yield "calls with a card by client", "", _plain(client), cards
+    yield from _card_rows(a)
     for part, found in a.latency.items():
         yield "median ms", "", part, round(found.median, 3)
         yield "95th percentile ms", "", part, round(found.p95, 3)
+
+
+def _card_rows(a: Activity) -> Iterator[tuple[str, str, str, float]]:
+    """The cards by level in each week, then by rule and client, and the reasons of overrides."""
+    whole = {key: counts for key, counts in a.cards.items() if key.rule == EVERY_RULE}
+    for (week, tier), counts in sorted(_by_week(whole).items()):
+        yield from ((f"{kind} by level", week, tier, number) for kind, number in _kinds(counts))
+    found = became(a)
+    for what, names in (("rule", found.rules), ("client", found.clients)):
+        for name, counts in names.items():
+            yield from ((f"{kind} by {what}", "", _plain(name), number) for kind, number in _kinds(counts))
+    yield from (("overrides by reason", "", _plain(reason), count) for reason, count in found.reasons)
+
+
+def _by_week(cards: Mapping[Key, Counts]) -> dict[tuple[str, str], Counts]:
+    """By Monday and level; the report names weeks as ISO does."""
+    found: dict[tuple[str, str], Counts] = {}
+    for key, counts in cards.items():
+        year, _, week = key.week.partition("-W")
+        monday = date.fromisocalendar(int(year), int(week), 1).isoformat()
+        found.setdefault((monday, key.tier), Counts()).add(counts)
+    return found
+
+
+def _kinds(c: Counts) -> Iterator[tuple[str, int]]:
+    yield from (("cards shown", c.shown), ("cards accepted", c.accepted), ("cards overridden", c.overridden))
+    yield from (("cards without feedback", c.ignored), ("cards not repeated", c.repeats))
+    yield "cards held back in silence", c.silent
 
 
 def _plain(name: str) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from cds_service.storage.report import Counts, Key
+
 WEEKS: Final = 12
 MOST: Final = 200_000
 
@@ -34,6 +36,7 @@ class Activity:
 
     rules: rule that set the level -> calls. outcomes: "decided" or the status of the refusal -> calls.
     gaps: reason -> values that could not be used. tenants: client -> (calls, calls with a card).
+    cards: what became of the cards, by week, client, level and rule.
     cut: whether there is more than was read.
     """
 
@@ -47,10 +50,11 @@ class Activity:
     versions: Sequence[tuple[str, int]]
     latency: Mapping[str, Latency]
     cut: bool
+    cards: Mapping[Key, Counts]
 
 
-def activity(rows: Sequence[Mapping[str, object]], since: date) -> Activity:
-    """Return the counts of these decisions."""
+def activity(rows: Sequence[Mapping[str, object]], since: date, cards: Mapping[Key, Counts]) -> Activity:
+    """Return the counts of these decisions, beside those of the cards."""
     weeks: dict[date, Counter[str]] = {since + timedelta(weeks=week): Counter() for week in range(WEEKS)}
     rules, outcomes, gaps, versions = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     calls, shown = Counter[str](), Counter[str]()
@@ -83,6 +87,7 @@ def activity(rows: Sequence[Mapping[str, object]], since: date) -> Activity:
         versions=versions.most_common(),
         latency={part: _latency(found) for part, found in times.items()},
         cut=len(rows) >= MOST,
+        cards=cards,
     )
 
 

@@ -1,6 +1,6 @@
 """Reads what activity.py counts.
 
-Knows: the table of decisions, how much of it is read.
+Knows: the table of decisions, how much of it is read; report.py counts the cards.
 Must not know: what is counted.
 """
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from cds_service.storage.activity import MOST, WEEKS, Activity, NoActivity, activity, monday
 from cds_service.storage.engine import FAILURES, engine_of
+from cds_service.storage.report import report_in
 from cds_service.storage.schema import decision
 
 
@@ -26,10 +27,11 @@ def reader_of(url: str) -> Callable[[datetime], Activity]:
             with engine.connect() as connection:
                 wanted = sa.select(decision).where(decision.c.at >= start).order_by(decision.c.at.desc()).limit(MOST)
                 rows = connection.execute(wanted).mappings().all()
+                cards = report_in(connection, start).counts
         except FAILURES as error:
             raise NoActivity(type(error).__name__) from None
         finally:
             engine.dispose()
-        return activity([cast(dict[str, object], row) for row in rows], since)
+        return activity([cast(dict[str, object], row) for row in rows], since, cards)
 
     return read

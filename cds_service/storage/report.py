@@ -7,7 +7,7 @@ Small counts stand as they are: rows hold no patient, and a committee must see t
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -44,6 +44,16 @@ class Counts:
     silent: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
+    def add(self, more: "Counts") -> None:
+        """Count these too."""
+        self.shown += more.shown
+        self.accepted += more.accepted
+        self.overridden += more.overridden
+        self.ignored += more.ignored
+        self.repeats += more.repeats
+        self.silent += more.silent
+        self.reasons.update(more.reasons)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -69,17 +79,30 @@ def report(url: str) -> Report:
     """
     engine = engine_of(url, reads=True, pooled=False, wait=_WAIT_SECONDS)
     with engine.connect() as connection:
-        last = _last_outcomes(connection)
-        counts: dict[Key, Counts] = {}
-        known = set()
-        for card in _cards(connection):
-            known.add((card.tenant, card.uuid))
-            outcome = last.get((card.tenant, card.uuid))
-            for rule in (EVERY_RULE, *card.rules):
-                key = Key(week_of(card.at), card.tenant, card.tier, rule)
-                _count(counts.setdefault(key, Counts()), card.delivery, outcome)
-        unmatched = sum(count for key, (_, _, count) in last.items() if key not in known)
+        return report_in(connection)
+
+
+def report_in(connection: sa.Connection, since: datetime | None = None) -> Report:
+    """Count the cards, those since then or all, and their last outcomes. unmatched: among the feedback since then."""
+    last = _last_outcomes(connection, since)
+    counts: dict[Key, Counts] = {}
+    known = set()
+    for card in _cards(connection, since):
+        known.add((card.tenant, card.uuid))
+        outcome = last.get((card.tenant, card.uuid))
+        for rule in (EVERY_RULE, *card.rules):
+            key = Key(week_of(card.at), card.tenant, card.tier, rule)
+            _count(counts.setdefault(key, Counts()), card.delivery, outcome)
+    unmatched = sum(count for key, (_, _, count) in last.items() if key not in known)
     return Report(dict(sorted(counts.items())), unmatched)
+
+
+def totals(counts: Mapping[Key, Counts], name_of: Callable[[Key], str]) -> dict[str, Counts]:
+    """The counts of all keys of one name together, the most cards first."""
+    found: dict[str, Counts] = {}
+    for key, each in counts.items():
+        found.setdefault(name_of(key), Counts()).add(each)
+    return dict(sorted(found.items(), key=lambda item: -(item[1].shown + item[1].repeats + item[1].silent)))
 
 
 def silent_calls(url: str) -> list[SilentCalls]:
@@ -102,19 +125,23 @@ def week_of(at: datetime) -> str:
     return f"{year}-W{week:02d}"
 
 
-def _cards(connection: sa.Connection) -> Iterator[Any]:
+def _cards(connection: sa.Connection, since: datetime | None) -> Iterator[Any]:
     c = shown_card.c
     asked = sa.select(c.at, c.tenant, c.uuid, c.tier, c.rules, c.delivery)
+    if since is not None:
+        asked = asked.where(c.at >= since)
     yield from connection.execution_options(yield_per=5000).execute(asked)
 
 
 Outcome = tuple[str, str | None, int]
 
 
-def _last_outcomes(connection: sa.Connection) -> dict[tuple[str, str], Outcome]:
+def _last_outcomes(connection: sa.Connection, since: datetime | None) -> dict[tuple[str, str], Outcome]:
     """For each card what was heard last, its reason, and how often something was heard."""
     c = feedback.c
     asked = sa.select(c.tenant, c.card, c.outcome, c.reason).order_by(c.outcome_at, c.id)
+    if since is not None:
+        asked = asked.where(c.received_at >= since)
     last: dict[tuple[str, str], Outcome] = {}
     for tenant, card, outcome, reason in connection.execute(asked):
         before = last.get((tenant, card))

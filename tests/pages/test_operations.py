@@ -12,14 +12,18 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
+from cds_service.pages.operations import became
 from cds_service.settings import read_settings
 from cds_service.storage.activity import activity, monday
+from cds_service.storage.feedback import FeedbackStore
 from cds_service.storage.journal import Journal
 from cds_service.storage.read_activity import reader_of
-from cds_service.storage.records import DecisionRecord
+from cds_service.storage.records import DecisionRecord, Delivery
 from cds_service.storage.upgrade import upgrade
 from cds_service.terminology.catalog import Catalog
 from tests.conftest import NOW, Notes, counting_ids
+from tests.storage.test_journal import card
+from tests.storage.test_reports import item, uuid
 
 RECORD = DecisionRecord(
     at=NOW,
@@ -82,7 +86,7 @@ def test_the_counts_are_those_of_the_journal(url: str) -> None:
 
 
 def test_a_journal_without_calls_has_empty_weeks() -> None:
-    found = activity([], date(2026, 1, 5))
+    found = activity([], date(2026, 1, 5), {})
     assert (found.calls, len(found.weeks), found.latency) == (0, 12, {})
 
 
@@ -97,6 +101,57 @@ def test_page_and_csv_show_the_numbers(url: str, catalog: Catalog) -> None:
     rows = list(csv.reader(io.StringIO(answer.get_data(as_text=True))))
     assert ["decided calls by level", "2026-10-12", "critical", "5"] in rows
     assert ["calls by client", "", "'=HYPERLINK(1)", "4"] in rows
+
+
+@pytest.fixture
+def with_cards(url: str) -> str:
+    """Three critical cards of the ward, one of them too old, a repeat, and two in silence elsewhere."""
+    cards = [
+        card(uuid=uuid(1), at=NOW, tenant="ward", rules=("CL-50", "CL-30")),
+        card(uuid=uuid(2), at=NOW - timedelta(days=7), tenant="ward", rules=("OT-1",)),
+        card(uuid=uuid(3), at=NOW - timedelta(weeks=30), tenant="ward"),
+        card(uuid=uuid(4), at=NOW, tenant="ward", rules=("CL-50",), delivery=Delivery.REPEAT),
+        card(uuid=uuid(5), at=NOW, tenant="=south", tier="info", rules=("CL-53",), delivery=Delivery.SILENT),
+        card(uuid=uuid(6), at=NOW, tenant="=south", tier="info", rules=("CL-53",), delivery=Delivery.SILENT),
+    ]
+    journal, store = Journal(url), FeedbackStore(url)
+    journal.record(replace(RECORD, shown=cards))
+    journal.close()
+    when = {"tenant": "ward", "received_at": NOW, "outcome_at": NOW}
+    store.keep([item(1, "accepted", **when), item(2, "overridden", reason="patient-refuses", **when)])
+    store.close()
+    return url
+
+
+def test_what_became_of_cards_is_counted_by_level_rule_and_client_silent_beside_live(with_cards: str) -> None:
+    found = became(reader_of(with_cards)(NOW))
+    told = {
+        name: (c.shown, c.accepted, c.overridden, c.ignored, c.repeats, c.silent) for name, c in found.levels.items()
+    }
+    assert told == {"critical": (2, 1, 1, 0, 1, 0), "info": (0, 0, 0, 0, 0, 2)}
+    assert {name: (c.shown, c.silent) for name, c in found.clients.items()} == {"ward": (2, 0), "=south": (0, 2)}
+    assert {name: c.overridden for name, c in found.rules.items()} == {"CL-50": 0, "CL-30": 0, "OT-1": 1, "CL-53": 0}
+    assert found.reasons == [("Patient declines", 1)]
+
+
+def test_page_and_csv_show_overrides_with_their_reasons_and_silent_beside_live(
+    with_cards: str, catalog: Catalog
+) -> None:
+    client = client_of(with_cards, catalog)
+    page = html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get("/ops").get_data(as_text=True))))
+    assert "critical 2 1 1 0 1 0" in page
+    assert "=south 0 0 0 0 0 2" in page
+    assert "Patient declines 1" in page
+    rows = list(csv.reader(io.StringIO(client.get("/ops.csv").get_data(as_text=True))))
+    for row in (
+        ["cards shown by level", "2026-10-12", "critical", "1"],
+        ["cards overridden by level", "2026-10-05", "critical", "1"],
+        ["cards held back in silence by level", "2026-10-12", "info", "2"],
+        ["cards held back in silence by client", "", "'=south", "2"],
+        ["cards overridden by rule", "", "OT-1", "1"],
+        ["overrides by reason", "", "Patient declines", "1"],
+    ):
+        assert row in rows
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ def sample(name: str) -> Any:
     return json.loads((EXAMPLES / name / "request.json").read_text())
 
 
-def fire(client: FlaskClient, request: object) -> Any:
-    answer = client.post(PATIENT_VIEW, json=request)
+def fire(client: FlaskClient, request: Any) -> Any:
+    answer = client.post(PATIENT_VIEW.replace("patient-view", request["hook"]), json=request)
     assert answer.status_code == 200, answer.get_data(as_text=True)
     return answer.get_json()
 
@@ -38,7 +38,7 @@ def link_of(answer: Any) -> str:
     return str(found).removeprefix("http://localhost")
 
 
-def behind(client: FlaskClient, request: object) -> str:
+def behind(client: FlaskClient, request: Any) -> str:
     answer = client.get(link_of(fire(client, request)))
     assert answer.status_code == 200
     return answer.get_data(as_text=True)
