@@ -15,7 +15,7 @@ SERVERS = .venv-servers
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen deploy-check image-check store-check spark-check hostile servers-check replay e2e screenshots lock sbom floor fuzz clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen hospital-hour deploy-check image-check store-check spark-check hostile servers-check replay e2e screenshots lock sbom floor fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -57,6 +57,9 @@ bench-screen: $(VENV)/.dev ## measure the population screen beside its floor, on
 
 bench-peers: $(VENV)/.dev ## beside HealthChain, which is installed in an environment of its own
 	@$(PY) -m bench.run --peers
+
+hospital-hour: $(VENV)/.dev ## an hour of a large hospital while things fail (about five minutes; SCALE=0.02 for a few seconds)
+	@$(PY) -m bench.hospital_hour --scale $(or $(SCALE),1)
 
 deploy-check: $(VENV)/.deploy ## Dockerfile, compose file, wheel, and the image's start command on a read-only tree
 	@$(PY) -m pytest -m deploy tests/test_deploy.py tests/test_image.py

@@ -47,13 +47,15 @@ class Connection:
     def __init__(self, port: int, path: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.start = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        self.path = path
+        self.lines = f"Host: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
 
-    def post(self, payload: Payload) -> tuple[float, int, bytes]:
-        """Seconds, status and body of the answer."""
+    def post(self, payload: Payload, path: str = "", header: str = "") -> tuple[float, int, bytes]:
+        """Seconds, status and body of the answer. path: another than the usual one; header: a line, end included."""
         instance = str(uuid.uuid4()).encode()
         length = len(payload.head) + len(instance) + len(payload.tail)
-        head = f"{self.start}Content-Length: {length}\r\n\r\n".encode() + payload.head + instance
+        first = f"POST {path or self.path} HTTP/1.1\r\n{self.lines}{header}Content-Length: {length}\r\n\r\n"
+        head = first.encode() + payload.head + instance
         began = time.perf_counter()
         if length < 65_536:
             self.socket.sendall(head + payload.tail)

@@ -28,7 +28,7 @@ from cds_service.hooks.decide import decide, response_body
 from cds_service.hooks.request import HookRequest, read_request
 from cds_service.hooks.services import Offer, services
 from cds_service.hooks.turns import Turns
-from cds_service.keeping import counting, feedback_of, recollection_of
+from cds_service.keeping import counting, feedback_of, reach_of, recollection_of
 from cds_service.settings import Settings, SettingsError
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
@@ -126,6 +126,8 @@ def create_app(
         keep_feedback=counting(feedback, noted.feedback) if feedback else None,
         keeps_comments=settings.keep_comments,
         memory=recollection_of(settings),
+        store=reach_of(settings),
+        needs_store=settings.checks_callers,
     )
     if settings.shows_pages:
         from cds_service.page_parts import with_pages  # imported here, so that a service without pages does not pay

@@ -32,6 +32,16 @@ def feedback_of(settings: Settings) -> "FeedbackStore | None":
     return FeedbackStore(url)
 
 
+def reach_of(settings: Settings) -> Callable[[], bool] | None:
+    """Whether the database can be written now, None when there is none."""
+    url = settings.database_url.get_secret_value()
+    if not url:
+        return None
+    from cds_service.storage.reach import Reach
+
+    return Reach(url)
+
+
 def counting(store: "FeedbackStore", count: Callable[[str, str], None]) -> Callable[[Sequence[FeedbackItem]], None]:
     """What keeps feedback, and counts by service and outcome what was kept."""
 

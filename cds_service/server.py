@@ -28,6 +28,8 @@ from cds_service.settings import Settings
 SERVICE = "metastatic-calcification-patient-view"
 # a sample that gets a card, so that the first thing a newcomer sees is one
 FIRST_SAMPLE = "product-just-above-70"
+# calls under way need less; a store that stands still would hold the end for ever
+LONGEST_END_S = 25
 
 
 class PortTaken(Exception):
@@ -65,6 +67,7 @@ def _serve(settings: Settings, say: Callable[[str], None]) -> None:
         websockets=False,
         log_level=LogLevels.error,  # it warns of more threads than cores, which wait for slow senders here
         respawn_failed_workers=True,
+        workers_kill_timeout=LONGEST_END_S,
     ).serve(target_loader=load)
 
 

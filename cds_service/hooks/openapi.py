@@ -7,7 +7,7 @@ Must not know: anything clinical. The rules of the request stand in request.py; 
 from collections.abc import Sequence
 
 from cds_service.hooks.feedback import LONGEST_ID
-from cds_service.hooks.request import EVALUATION_TIME, EXPLAIN, FORMS
+from cds_service.hooks.request import EVALUATION_TIME, EXPLAIN, FORMS, ORDER_SELECT, ORDER_SIGN
 from cds_service.hooks.services import Service
 
 Json = dict[str, object]
@@ -20,9 +20,18 @@ _REFUSALS = {
     "413": "The body is too large.",
     "415": "The body is not JSON, or compressed.",
     "500": "The service failed; an incident number is given.",
-    "503": "Too many calls at once; try again.",
+    "503": "Too many calls at once, or what is needed is away; try again.",
 }
 _TEXT: Json = {"type": "string", "minLength": 1}
+# what a context tells of orders
+_ORDERS: Json = {
+    "draftOrders": {
+        "type": ["object", "array"],
+        "description": "A Bundle; what cannot be read in it is named, not refused.",
+    },
+    "selections": {"type": "array", "items": {"type": "string"}},
+}
+_REASON: Json = {"type": "object", "properties": {"code": {"type": ["string", "null"]}}}
 _CODING: Json = {"type": "object", "required": ["code"], "properties": {"code": _TEXT, "system": _TEXT}}
 
 
@@ -43,7 +52,7 @@ def document(services: Sequence[Service], version: str) -> Json:
             **{f"/cds-services/{service.id}": _hook(service) for service in services},
             **{f"/cds-services/{service.id}/feedback": _feedback(service) for service in services},
             "/healthz": _read("Whether the process answers", "healthz", "It does.", _status("ok")),
-            "/readyz": _read("Whether the service is ready", "readyz", "It is.", _status("ready")),
+            "/readyz": _read("Whether the service is ready", "readyz", "It is.", _status("ready"), ("503",)),
             "/openapi.json": _read("This document", "openapi", "An OpenAPI document.", {"type": "object"}),
         },
         "components": {
@@ -58,11 +67,7 @@ def _read(summary: str, name: str, told: str, schema: Json, refusals: Sequence[s
 
 
 def _hook(service: Service) -> Json:
-    schema = {
-        "allOf": [_ref("HookRequest")],
-        "type": "object",
-        "properties": {"hook": {"type": "string", "const": service.hook}},
-    }
+    schema = _request(service.hook)
     return {
         "post": {
             "summary": service.title,
@@ -83,15 +88,15 @@ _FEEDBACK_ID: Json = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
 
 def _feedback(service: Service) -> Json:
     """What users did with cards. The standard's shape; Epic's `overrideReasons` is taken as well."""
-    item = _object(
-        ("card", "outcome", "outcomeTimestamp"),
-        card=_FEEDBACK_ID,
-        outcome={"enum": ["accepted", "overridden"]},
-        outcomeTimestamp={"type": "string", "format": "date-time"},
-        acceptedSuggestions=_many(_object(("id",), id=_FEEDBACK_ID)),
-        overrideReason=_object((), reason=_CODING, userComment={"type": "string"}),
+    item: Json = {"card": _FEEDBACK_ID, "outcomeTimestamp": _instant()}
+    suggestions = _many(_object(("id",), id=_FEEDBACK_ID), minItems=1)
+    reason = _or_null(_object((), reason=_or_null(_REASON), userComment={"type": ["string", "null"]}))
+    needed = ("card", "outcome", "outcomeTimestamp")
+    accepted = _object(
+        (*needed, "acceptedSuggestions"), **item, outcome={"const": "accepted"}, acceptedSuggestions=suggestions
     )
-    schema = _object(("feedback",), feedback=_many(item, minItems=1))
+    overridden = _object(needed, **item, outcome={"const": "overridden"}, overrideReason=reason)
+    schema = _object(("feedback",), feedback=_many({"oneOf": [accepted, overridden]}, minItems=1))
     refusals = [status for status in _REFUSALS if status != "412"]
     return {
         "post": {
@@ -128,6 +133,11 @@ def _object(required: Sequence[str], **properties: object) -> Json:
     return {"type": "object", "required": list(required), "properties": properties}
 
 
+def _or_null(schema: Json) -> Json:
+    """The form, or null, which this service takes as left out."""
+    return schema | {"type": [schema["type"], "null"]}
+
+
 def _many(item: object, **more: object) -> Json:
     return {"type": "array", "items": item, **more}
 
@@ -136,12 +146,15 @@ def _form(name: str) -> Json:
     return {"type": "string", "pattern": f"^({FORMS[name]})$"}
 
 
+def _instant() -> Json:
+    return _form("instant") | {"format": "date-time"}
+
+
 def _schemas() -> Json:
     return {
         "Discovery": _object(
             ("services",), services=_many(_object(("hook", "id", "description"), hook=_TEXT, id=_TEXT, prefetch={}))
         ),
-        "HookRequest": _request(),
         "Answer": _object(("cards",), cards=_many(_card()), extension={"type": "object"}),
         "OperationOutcome": _object(
             ("resourceType", "issue"),
@@ -153,9 +166,13 @@ def _schemas() -> Json:
     }
 
 
-def _request() -> Json:
-    encounter = {**_form("id"), "type": ["string", "null"]}
-    context = _object(("userId", "patientId"), userId=_form("user"), patientId=_form("id"), encounterId=encounter)
+def _request(hook: str) -> Json:
+    encounter = {"type": ["string", "null"], "pattern": f"^(|{FORMS['id']})$"}  # empty is as left out
+    orders = {name: form for name, form in _ORDERS.items() if name == "draftOrders" or hook == ORDER_SELECT}
+    more = orders if hook in (ORDER_SELECT, ORDER_SIGN) else {}
+    context = _object(
+        ("userId", "patientId", *more), userId=_form("user"), patientId=_form("id"), encounterId=encounter, **more
+    )
     authorization = _object(
         ("access_token", "token_type", "expires_in", "scope", "subject"),
         access_token={"type": "string", "pattern": f"^({FORMS['token']})$", "writeOnly": True},
@@ -166,16 +183,16 @@ def _request() -> Json:
     )
     extension = {
         "type": ["object", "null"],
-        "properties": {EXPLAIN: {"type": "boolean"}, EVALUATION_TIME: {"type": "string", "format": "date-time"}},
+        "properties": {EXPLAIN: {"type": "boolean"}, EVALUATION_TIME: _instant()},
     }
     return {
         **_object(
             ("hook", "hookInstance", "context"),
-            hook=_TEXT,
+            hook={"const": hook},
             hookInstance=_form("uuid"),
             context=context,
-            fhirServer={"type": "string", "format": "uri"},
-            fhirAuthorization=authorization,
+            fhirServer={"type": ["string", "null"], "format": "uri"},
+            fhirAuthorization=_or_null(authorization),
             prefetch={"type": ["object", "null"], "additionalProperties": {"type": ["object", "null"]}},
             extension=extension,
         ),

@@ -40,7 +40,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 # the same forms for the OpenAPI document, whose expressions know no \Z
 FORMS = {
     name: form.pattern.replace(r"\Z", "$")
-    for name, form in {"id": _ID, "uuid": _UUID, "user": _USER, "token": _TOKEN}.items()
+    for name, form in {"id": _ID, "uuid": _UUID, "user": _USER, "token": _TOKEN, "instant": _INSTANT}.items()
 }
 
 

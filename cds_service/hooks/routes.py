@@ -1,4 +1,4 @@
-"""The addresses of the service: discovery, the hook call, health.
+"""The addresses of the service: discovery, the hook call, feedback.
 
 Knows: HTTP, how a decision becomes a response.
 Must not know: anything clinical; how errors look (errors.py); what is recorded of a call (noted.py).
@@ -13,9 +13,9 @@ from time import perf_counter
 import msgspec
 from flask import Blueprint, Response, request
 
-from cds_service import __version__
 from cds_service.calcinosis.assessment import Assessment
 from cds_service.fhir.gather import Fetch, MissingData
+from cds_service.hooks import about
 from cds_service.hooks.again import HOOK as MEMORABLE_HOOK
 from cds_service.hooks.again import Memory, Remembered
 from cds_service.hooks.cards import LinksOf, no_links
@@ -23,7 +23,6 @@ from cds_service.hooks.decide import decide, response_body
 from cds_service.hooks.feedback import read_feedback
 from cds_service.hooks.hello import hello_body
 from cds_service.hooks.noted import Visit, note
-from cds_service.hooks.openapi import document
 from cds_service.hooks.profiles import PROFILES
 from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import HookRequest, read_request
@@ -63,6 +62,7 @@ class Parts:
     links_for: which links to pages of our own a card of this call gets.
     keep_feedback: takes items of feedback and returns when they are safe, raises StoreAway; None where nothing is kept.
     memory: what remembers acknowledgements; None where cards are shown each time.
+    store: whether the database can be written now; None where there is none. needs_store: calls are refused without.
     """
 
     catalog: Catalog
@@ -83,6 +83,8 @@ class Parts:
     keep_feedback: Callable[[Sequence[FeedbackItem]], None] | None = None
     keeps_comments: bool = False
     memory: Memory | None = None
+    store: Callable[[], bool] | None = None
+    needs_store: bool = False
 
 
 def blueprint(parts: Parts) -> Blueprint:
@@ -90,15 +92,7 @@ def blueprint(parts: Parts) -> Blueprint:
     routes = Blueprint("hooks", __name__)
     offered = {service.id: service for service in parts.services}
     discovery = _discovery(parts, parts.services)
-    content = {"version": parts.catalog.version, "digest": parts.catalog.digest}
-    ready = msgspec.json.encode({"status": "ready", "content": content})
-    described = msgspec.json.encode(document(parts.services, __version__))
-    start = _start_page(parts.services)
-
-    @routes.get("/")
-    def start_page() -> Response:
-        policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
-        return Response(start, mimetype="text/html", headers=policy)
+    about.add(routes, parts.services, parts.catalog, parts.store, needs_store=parts.needs_store)
 
     @routes.get("/cds-services")
     def list_services() -> Response:
@@ -122,18 +116,6 @@ def blueprint(parts: Parts) -> Blueprint:
         if service_id not in offered:
             raise _unknown_service()
         return _feedback(parts, service_id)
-
-    @routes.get("/openapi.json")
-    def describe() -> Response:
-        return Response(described, mimetype="application/json")
-
-    @routes.get("/healthz")
-    def alive() -> Response:
-        return Response(b'{"status":"ok"}', mimetype="application/json")
-
-    @routes.get("/readyz")
-    def ready_to_serve() -> Response:
-        return Response(ready, mimetype="application/json")
 
     return routes
 
@@ -227,7 +209,7 @@ def _feedback(parts: Parts, service_id: str) -> Response:
         raise HookError(
             503,
             "transient",
-            "The feedback could not be kept; nothing of it was. Send it again later.",
+            "The feedback could not be kept for certain. Send it again later; what was kept counts once.",
             headers={"Retry-After": str(RETRY_SECONDS)},
         ) from None
     return Response(b'{"status":"ok"}', mimetype="application/json", headers=_PRIVATE)
@@ -243,24 +225,3 @@ def _body() -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HookError(415, "not-supported", "The body is compressed; expected it as it is.")
     return request.get_data(cache=False)
-
-
-def _start_page(services: Sequence[Service]) -> str:
-    """A page for people who open the address in a browser. Service texts are our own, without markup."""
-    items = "".join(
-        f"<li><strong>{service.title}</strong> <code>POST /cds-services/{service.id}</code> (hook {service.hook})<br>"
-        f"{service.description}</li>"
-        for service in services
-    )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>calcinosis-cds</title>'
-        "<style>body{font:1rem/1.5 sans-serif;max-width:45rem;margin:2rem auto;padding:0 1rem}</style>"
-        "<h1>calcinosis-cds</h1><p>A CDS Hooks service that flags the risk of metastatic calcification from calcium "
-        "and phosphate. For evaluation; not a medical device; not for emergencies.</p>"
-        f"<h2>Services</h2><ul>{items}</ul>"
-        "<h2>Try</h2><ul>"
-        '<li><a href="/cds-services">/cds-services</a>: the discovery document; give its address to a CDS Hooks '
-        "client</li>"
-        "<li>In a terminal: <code>cds-service demo</code> fires the sample patients and prints their cards</li>"
-        '<li><a href="/readyz">/readyz</a>: the version of the clinical content</li></ul></html>'
-    )

@@ -17,10 +17,12 @@ import sqlalchemy as sa
 from cds_service.storage.engine import FAILURES, engine_of
 from cds_service.storage.records import Acknowledgement
 from cds_service.storage.schema import feedback, shown_card
+from cds_service.storage.within import Within
 
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 1
+_PATIENCE_S = 2.5  # connecting alone may take two
 PAUSE_SECONDS = 10
 _MOST = 50
 
@@ -43,6 +45,7 @@ class Acknowledgements:
     def __init__(self, url: str, ticks: Callable[[], float] = time.monotonic) -> None:
         self.failures = 0
         self._engine = engine_of(url, reads=True, wait=WAIT_SECONDS)
+        self._within = Within(_PATIENCE_S)
         self._ticks = ticks
         self._rests_until = ticks()
 
@@ -52,13 +55,16 @@ class Acknowledgements:
             self.failures += 1
             return ()
         try:
-            with self._engine.connect() as connection:
-                rows = connection.execute(_QUESTION, {"place": place, "evidence": evidence, "since": since}).all()
+            return self._within(lambda: self._found(place, evidence, since))
         except FAILURES as error:
             self.failures += 1
             self._rests_until = self._ticks() + PAUSE_SECONDS
             log.warning("acknowledgements unknown", extra={"error": type(error).__name__, "failures": self.failures})
             return ()
+
+    def _found(self, place: str, evidence: str, since: datetime) -> Sequence[Acknowledgement]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(_QUESTION, {"place": place, "evidence": evidence, "since": since}).all()
         # a client whose clock is ahead must not silence anything for longer
         return [
             Acknowledgement(min(at, received), tier, tuple(rules), reason) for tier, rules, at, received, reason in rows

@@ -29,8 +29,9 @@ def engine_of(
 
     durable: a commit has reached the disk when it returns, also on SQLite.
     reads: for single reading statements, without transactions; the database refuses to write.
-    wait: seconds that SQLite waits for another writer, and that connecting to PostgreSQL, or its answer to a reader,
-        may take.
+    pooled: for a service; else for a command, which may take as long as it takes to change something.
+    wait: seconds that SQLite waits for another writer, and that connecting to PostgreSQL, or its answer to a reader or
+        a service, may take.
 
     Raises: UnusableDatabase.
     """
@@ -46,7 +47,9 @@ def engine_of(
             sa.event.listen(engine, "begin", _begin_writing)
         return engine
     try:
-        return sa.create_engine(parsed, pool_pre_ping=True, connect_args=_postgresql(reads, wait), **pool, **level)
+        return sa.create_engine(
+            parsed, pool_pre_ping=True, connect_args=_postgresql(reads, pooled, wait), **pool, **level
+        )
     except ModuleNotFoundError:
         raise UnusableDatabase("needs the extra postgres: pip install 'calcinosis-cds[postgres]'") from None
 
@@ -97,13 +100,15 @@ def _tuned(*, durable: bool, reads: bool):  # type: ignore[no-untyped-def]  # th
     return tune
 
 
-def _postgresql(reads: bool, wait: float) -> dict[str, object]:
-    """What the driver is told. A reader waits neither for a slow answer nor for a server that has vanished."""
+def _postgresql(reads: bool, pooled: bool, wait: float) -> dict[str, object]:
+    """What the driver is told. Readers and services wait neither for a slow answer nor for a server that has gone."""
     told: dict[str, object] = {"connect_timeout": max(2, int(wait))}  # libpq takes 1 for 2
-    if reads:
+    if reads or pooled:
         milliseconds = int(wait * 1000)
         told["tcp_user_timeout"] = milliseconds
-        told["options"] = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds}"
+        told["options"] = f"-c statement_timeout={milliseconds}"
+    if reads:
+        told["options"] = f"{told['options']} -c default_transaction_read_only=on"
     return told
 
 

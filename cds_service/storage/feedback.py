@@ -6,9 +6,12 @@ Must not know: how feedback looks on its way here.
 
 from collections.abc import Sequence
 
-from cds_service.storage.engine import FAILURES, engine_of, insert_new
+from cds_service.storage.engine import FAILURES, WAIT_SECONDS, engine_of, insert_new
 from cds_service.storage.records import FeedbackItem, StoreAway
 from cds_service.storage.schema import feedback
+from cds_service.storage.within import Within
+
+_PATIENCE_S = WAIT_SECONDS + 1.0
 
 
 class FeedbackStore:
@@ -17,20 +20,24 @@ class FeedbackStore:
     def __init__(self, url: str) -> None:
         self.failures = 0
         self._engine = engine_of(url, durable=True)
+        self._within = Within(_PATIENCE_S)
 
     def keep(self, items: Sequence[FeedbackItem]) -> None:
         """Keep all items or none; when it returns they have reached the disk.
 
-        Raises: StoreAway.
+        Raises: StoreAway; of a database that was only too slow they may yet get there, and once.
         """
         # in one order for all, so that two batches with common items cannot wait for each other
         rows = sorted((item.as_row() for item in items), key=_order)
         try:
-            with self._engine.begin() as connection:
-                insert_new(connection, feedback, rows)
+            self._within(lambda: self._insert(rows))
         except FAILURES as error:
             self.failures += 1
             raise StoreAway(type(error).__name__) from None
+
+    def _insert(self, rows: list[dict[str, object]]) -> None:
+        with self._engine.begin() as connection:
+            insert_new(connection, feedback, rows)
 
     def close(self) -> None:
         """Give the connections back."""

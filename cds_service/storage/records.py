@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class StoreAway(Exception):
-    """The database cannot take anything now; nothing was kept. Holds the kind of the trouble, never a value."""
+    """The database has not said that it took it. Holds the kind of the trouble, never a value."""
 
 
 class Delivery(StrEnum):

@@ -17,9 +17,11 @@ from sqlalchemy.exc import IntegrityError
 
 from cds_service.storage.engine import FAILURES, engine_of
 from cds_service.storage.schema import seen_token
+from cds_service.storage.within import Within
 
 # a call waits for this store, so it waits briefly
 WAIT_SECONDS: Final = 1
+_PATIENCE_S: Final = 2.5  # connecting alone may take two
 _CLEARED_EVERY_S: Final = 60.0
 
 
@@ -28,6 +30,7 @@ class SeenTokens:
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine_of(url, wait=WAIT_SECONDS)
+        self._within = Within(_PATIENCE_S)
         self._clock = clock
         self._lock = threading.Lock()
         self._cleared_at = clock()
@@ -35,15 +38,18 @@ class SeenTokens:
     def first_time(self, fingerprint: str, *, until: datetime, now: datetime) -> bool | None:
         """Note the token; whether it was not noted before. None when the database cannot tell."""
         try:
-            with self._engine.begin() as connection:
-                if self._is_time_to_clear():
-                    connection.execute(sa.delete(seen_token).where(seen_token.c.until < now.astimezone(UTC)))
-                connection.execute(sa.insert(seen_token).values(fingerprint=fingerprint, until=until.astimezone(UTC)))
+            self._within(lambda: self._note(fingerprint, until.astimezone(UTC), now.astimezone(UTC)))
             return True
         except IntegrityError:
             return False
         except FAILURES:
             return None
+
+    def _note(self, fingerprint: str, until: datetime, now: datetime) -> None:
+        with self._engine.begin() as connection:
+            if self._is_time_to_clear():
+                connection.execute(sa.delete(seen_token).where(seen_token.c.until < now))
+            connection.execute(sa.insert(seen_token).values(fingerprint=fingerprint, until=until))
 
     def close(self) -> None:
         """Give the connections back."""

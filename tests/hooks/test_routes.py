@@ -360,6 +360,7 @@ def test_ready_names_the_content(client: FlaskClient, catalog: Catalog) -> None:
     assert client.get("/readyz").get_json() == {
         "status": "ready",
         "content": {"version": catalog.version, "digest": catalog.digest},
+        "store": "none",
     }
     assert client.get("/healthz").get_json() == {"status": "ok"}
 

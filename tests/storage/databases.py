@@ -6,10 +6,11 @@ The server is Debian's or any other found on this machine, run as an unprivilege
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,17 @@ class Server:
         """End it at once, connections and all."""
         self._run("pg_ctl", "-D", f"{self._folder}/data", "-m", "immediate", "-w", "stop", check=False)
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """While the block lasts it takes connections and questions, and answers none."""
+        parent = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        family = [parent, *map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())]
+        _tell(family, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _tell(family, signal.SIGCONT)
+
     def new_database(self) -> str:
         """The URL of an empty database."""
         self._databases += 1
@@ -99,3 +111,9 @@ class Server:
             timeout=60,
             **self._user,  # type: ignore[call-overload]
         )
+
+
+def _tell(family: list[int], number: int) -> None:
+    for each in family:
+        with suppress(ProcessLookupError):
+            os.kill(each, number)

@@ -185,3 +185,21 @@ def test_a_server_that_is_away_refuses_feedback_shows_cards_and_counts_what_it_l
     events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line.startswith("{")]
     assert sum(event.get("lost_cards", 0) for event in events) == 1
     assert {event["event"] for event in events} >= {"journal failed", "feedback refused", "acknowledgements unknown"}
+
+
+def test_a_server_that_stands_still_holds_up_no_card_for_long_and_no_feedback_is_acknowledged(
+    server: Server, tmp_path: Path
+) -> None:
+    url = server.new_database()
+    upgrade(url)
+    item = {"card": str(uuid.uuid4()), "outcome": "overridden", "outcomeTimestamp": "2026-10-12T08:20:00Z"}
+    with serving(url, tmp_path) as (port, _):
+        assert ask(port, "POST", f"{PATIENT_VIEW}/feedback", {"feedback": [item]}) == 200
+        with server.standing_still():
+            started = time.monotonic()
+            assert ask(port, "POST", PATIENT_VIEW, critical_call()) == 200
+            assert time.monotonic() - started < 5
+            assert ask(port, "POST", f"{PATIENT_VIEW}/feedback", {"feedback": [item]}) == 503
+            assert time.monotonic() - started < 15
+        assert ask(port, "POST", f"{PATIENT_VIEW}/feedback", {"feedback": [item]}) == 200
+    assert set(cards_in(url).values()) == {1}

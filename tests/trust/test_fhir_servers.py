@@ -6,16 +6,12 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import NameOID
 
 from cds_service.app import create_app
 from cds_service.settings import SettingsError, read_settings
@@ -24,7 +20,7 @@ from cds_service.trust.addresses import reachable
 from cds_service.trust.tenants import Tenant
 from tests.calls import PATIENT_VIEW, bundle, calcium, call, critical_call, patient, phosphate
 from tests.conftest import NOW, Notes
-from tests.trust.keys import ec_key
+from tests.trust.certificates import certificate
 
 TOKEN = "zq7-fhir-token"  # noqa: S105  made up
 NAME = "fhir.hospital.example"
@@ -317,32 +313,6 @@ def test_the_token_does_not_follow_a_next_link_to_another_server(
 
 
 # ---- TLS, certificates of the house
-
-
-def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
-    """A server context and the file of the authority that trusts it."""
-    key, now = ec_key("tls", "P-256"), datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    cert, secret = folder / f"{name}.pem", folder / f"{name}.key"
-    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, secret)
-    return context, cert
 
 
 @pytest.mark.parametrize(("named", "expected"), [(NAME, 200), ("other.hospital.example", 412)])

@@ -12,6 +12,7 @@ from tests.storage.databases import sqlite_at
 from tests.trust.conftest import Guarded
 from tests.trust.keys import BASE, bearer
 
+YES = "yes-i-understand"
 NOW = datetime(2026, 10, 12, 8, 30, tzinfo=UTC)
 
 
@@ -37,6 +38,25 @@ def test_without_the_store_of_seen_tokens_nobody_gets_in_and_503_says_so(guarded
     answer = service.post(PATIENT_VIEW, json=healthy_call(fhirServer=...), headers=bearer(PATIENT_VIEW))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert answer.get_json()["issue"][0]["code"] == "transient"
+
+
+def test_a_service_whose_callers_need_the_store_is_not_ready_without_it(guarded: Guarded, tmp_path: Path) -> None:
+    away = guarded(database_url=f"sqlite:///{tmp_path}/none/journal.sqlite3").get("/readyz")
+    assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
+    assert away.get_json()["issue"][0]["code"] == "transient"
+    there = guarded(database_url=sqlite_at(tmp_path / "journal.sqlite3")).get("/readyz")
+    assert (there.status_code, there.get_json()["store"]) == (200, "reachable")
+
+
+def test_a_service_that_gives_cards_without_the_store_is_ready_and_tells_that_it_is_away(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    service = guarded(
+        sandbox=True, database_url=f"sqlite:///{tmp_path}/none/journal.sqlite3", allow_unauthenticated=YES
+    )
+    answer = service.get("/readyz")
+    assert (answer.status_code, answer.get_json()["store"]) == (200, "away")
+    assert service.get("/healthz").status_code == 200
 
 
 def test_several_processes_need_a_database() -> None:
