@@ -31,6 +31,7 @@ def folder() -> Iterator[Path]:
         try:
             yield Path(made)
         finally:
+            values.close_all_multiprocess_files()  # type: ignore[no-untyped-call]
             values.ValueClass = kind
             if before is None:
                 del os.environ[VARIABLE]
