@@ -64,7 +64,7 @@ hospital-hour: $(VENV)/.dev ## an hour of a large hospital while things fail (ab
 deploy-check: $(VENV)/.deploy ## Dockerfile, compose file, wheel, and the image's start command on a read-only tree
 	@$(PY) -m pytest -m deploy tests/test_deploy.py tests/test_image.py
 
-hostile: $(VENV)/.dev ## ten thousand broken requests: never a 5xx, never late, never a made-up number (about five minutes)
+hostile: $(VENV)/.dev ## ten thousand broken requests: never a 5xx, never late, never a made-up number (about two minutes)
 	@$(PY) -m pytest -n $(JOBS) -m hostile tests/hostile
 
 image-check: deploy-check ## the same as deploy-check

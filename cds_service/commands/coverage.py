@@ -66,6 +66,7 @@ def coverage(
         origin = _ask(server, token_file, patients, pages, counting)
     else:
         origin = _read(files, folder, counting)
+    counting.finish()
     found = proposed.proposals(counting.tally, catalog, smallest)
     report = reports.Report(
         at=at, origin=origin, catalog=catalog, tally=counting.tally, proposals=found, smallest=smallest

@@ -146,7 +146,7 @@ def as_text(report: Report) -> str:
             lines.append(f"            and {left} more")
         if table.rest[0]:
             lines.append(f"            {_rest(table, report.smallest)}")
-    lines += ["", *(f"not complete: {each}" for each in report.tally.failures)]
+    lines += ["", *(f"not complete: {each}" for each in report.tally.incomplete())]
     if report.proposals:
         lines.append(f"{len(report.proposals)} rows proposed for the local mappings; a person has to confirm each.")
     return "\n".join(lines).rstrip() + "\n"

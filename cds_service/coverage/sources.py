@@ -22,6 +22,11 @@ KINDS: Final = (
     *("Medication", "Observation", "Condition", "MedicationRequest", "MedicationStatement"),
     *("MedicationAdministration", "Procedure"),
 )
+# orders may name their medicine by reference alone
+_BESIDE: Final = {
+    kind: f"_include={kind}:medication&"
+    for kind in ("MedicationRequest", "MedicationStatement", "MedicationAdministration")
+}
 _LONGEST_LINE: Final = 64 * 1024 * 1024
 _BUNDLE: Final = msgspec.json.Decoder(shapes.RawBundle)
 _ENTRY: Final = msgspec.json.Decoder(shapes.RawEntry)
@@ -117,7 +122,7 @@ def queries(patients: Sequence[str]) -> list[Query]:
     if not patients:
         return [Query(kind, f"{kind}?_count=200") for kind in KINDS]
     return [
-        Query(kind, f"{kind}?patient={patient}&_count=200")
+        Query(kind, f"{kind}?patient={patient}", wishes=f"{_BESIDE.get(kind, '')}_count=200")
         for patient in patients
         for kind in KINDS
         if kind != "Medication"

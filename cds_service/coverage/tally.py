@@ -52,6 +52,9 @@ _DATE_IN_BRACKETS: Final = re.compile(r"\s*\([^)]*\)")
 _KNOWN_SYSTEMS: Final = frozenset(codes.SYSTEM_NAMES)
 # so many of each type are held against the R4 models; each costs about a millisecond
 _VALIDATED: Final = 300
+_LOST: Final = "refers to a Medication that is not among the data"
+# medicines kept until all is read, for their Medication may come later
+_MOST_WAITING: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -98,6 +101,18 @@ class Tally:
     validated: Counter[str] = field(default_factory=Counter)
     invalid: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+
+    def incomplete(self) -> list[str]:
+        """Why the report tells less than it could, in sentences."""
+        orders = self.medications[_LOST]
+        if not orders:
+            return self.failures
+        return [
+            *self.failures,
+            f"{orders:,} orders or statements name their medicine only by reference to {len(self.lost):,} Medications "
+            "that are not among the data read; include Medication in the export to have them judged",
+        ]
 
 
 class Counting:
@@ -109,6 +124,13 @@ class Counting:
         self._vocabulary = vocabulary_of(catalog)
         self._now = now
         self._medications: dict[str, shapes.Medication] = {}
+        self._waiting: list[releases.Medicine] = []
+
+    def finish(self) -> None:
+        """Count the medicines whose Medication may have come after them; call once, after the last resource."""
+        waiting, self._waiting = self._waiting, []
+        for resource in waiting:
+            self._medicine(resource, wait=False)
 
     def take(self, raw: Raw) -> None:
         """Count one resource."""
@@ -231,21 +253,26 @@ class Counting:
         else:
             self._left(self.tally.conditions, "Condition", codings)
 
-    def _medicine(self, resource: releases.Medicine) -> None:
+    def _medicine(self, resource: releases.Medicine, *, wait: bool = True) -> None:
         codings: list[shapes.Coding] = []
-        lost = False
+        lost: list[str] = []
         for told in releases.medicine(resource):
             if isinstance(told, shapes.CodeableConcept):
                 codings += [coding for coding in told.coding or () if coding.code]
             else:
-                medication = self._medication(resource, (told.reference or "").strip())
-                lost = lost or medication is None
+                name = (told.reference or "").strip()
+                medication = self._medication(resource, name)
+                lost += [name] if medication is None else []
                 for concept in _contents(medication):
                     codings += [coding for coding in concept.coding or () if coding.code]
         if any(self._catalog.drugs_for(coding.system or "", coding.code or "") for coding in codings):
             self.tally.medications["of interest"] += 1
         elif lost and not codings:
-            self.tally.medications["refers to a Medication that did not come"] += 1
+            if wait and len(self._waiting) < _MOST_WAITING:
+                self._waiting.append(resource)
+                return
+            self.tally.medications[_LOST] += 1
+            self.tally.lost.update(lost)
         else:
             self._left(self.tally.medications, "Medication", codings)
 

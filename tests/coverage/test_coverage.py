@@ -214,3 +214,19 @@ def test_a_server_may_be_asked_patient_by_patient(
 def test_arguments_that_cannot_be_used_end_with_2(arguments: list[str]) -> None:
     done = CliRunner().invoke(main, ["coverage", *arguments])
     assert (done.exit_code, len(done.output.splitlines())) == (2, 1)
+
+
+def by_reference(name: str, number: int) -> b.Json:
+    return b.medication_request(
+        id=f"r{number}", medicationCodeableConcept=..., medicationReference={"reference": f"Medication/{name}"}
+    )
+
+
+def test_medicines_by_reference_are_judged_when_their_medication_comes_and_else_told(tmp_path: Path) -> None:
+    held = {"resourceType": "Medication", "id": "held", "code": b.concept(b.coding(b.RXNORM, "1894"))}
+    lost = [by_reference("gone", 1), by_reference("gone", 2), by_reference("lost", 3)]
+    bundle = b.bundle(by_reference("held", 0), *lost, held)
+    (tmp_path / "all.json").write_bytes(bytes(b.raw(bundle)))
+    told = run(str(tmp_path / "all.json"))
+    assert re.search(r"medications .* of interest 1", told)
+    assert "3 orders or statements name their medicine only by reference to 2 Medications" in told

@@ -1,11 +1,6 @@
 """Data that did not come with the call: read from the EHR's FHIR server, but only from one that may be read."""
 
-import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -13,57 +8,15 @@ from flask.testing import FlaskClient
 from cds_service.app import create_app
 from cds_service.settings import read_settings
 from cds_service.terminology.catalog import Catalog
-from tests.calls import ASSESSMENT, PATIENT_VIEW, bundle, calcium, call, critical_call, patient, phosphate, prefetch
+from tests.calls import ASSESSMENT, PATIENT_VIEW, calcium, call, critical_call, phosphate, prefetch
 from tests.conftest import NOW
-
-TOKEN = "made-up-token"  # noqa: S105
-AUTHORIZATION = {
-    "access_token": TOKEN,
-    "token_type": "Bearer",
-    "expires_in": 300,
-    "scope": "patient/*.read",
-    "subject": "calcinosis",
-}
-
-
-@dataclass
-class Ehr:
-    """A FHIR server of one patient on this machine; remembers what was asked."""
-
-    url: str = ""
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    status: int = 200
+from tests.ehr import AUTHORIZATION, TOKEN, Ehr, running
 
 
 @pytest.fixture
 def ehr() -> Iterator[Ehr]:
-    seen = Ehr()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.asked.append((self.path, self.headers.get("Authorization")))
-            path = urlsplit(self.path).path.rpartition("/fhir/")[2]
-            found: object = bundle()
-            if path == "Patient/x1":
-                found = patient()
-            elif path == "Observation":
-                found = bundle(calcium(10.5), phosphate(7.5))
-            body = json.dumps(found).encode()
-            self.send_response(seen.status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        seen.url = f"http://127.0.0.1:{server.server_port}/fhir"
-        yield seen
-        server.shutdown()
-        thread.join()
+    with running() as server:
+        yield server
 
 
 def app_of(catalog: Catalog, **settings: object) -> FlaskClient:
@@ -76,14 +29,14 @@ def test_the_sandbox_reads_what_lacks_from_a_server_of_this_machine(client: Flas
     told = answer.get_json()["extension"][ASSESSMENT]
     assert told["tier"] == "critical"
     assert "Patient/{{context.patientId}}" in told["dataSources"]["fetched"]
-    assert {token for _, token in ehr.asked} == {f"Bearer {TOKEN}"}
+    assert {asked.token for asked in ehr.asked} == {f"Bearer {TOKEN}"}
     assert TOKEN not in answer.text
 
 
 def test_an_open_server_is_read_without_a_header(client: FlaskClient, ehr: Ehr) -> None:
     answer = client.post(PATIENT_VIEW, json=call(prefetch=..., fhirServer=ehr.url))
     assert answer.status_code == 200
-    assert {token for _, token in ehr.asked} == {None}
+    assert {asked.token for asked in ehr.asked} == {None}
 
 
 def test_prefetched_and_fetched_data_lead_to_the_same_guidance(client: FlaskClient, ehr: Ehr) -> None:

