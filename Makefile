@@ -15,7 +15,7 @@ SERVERS = .venv-servers
 PYTHON ?=
 CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11 python
 
-.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen hospital-hour deploy-check image-check store-check spark-check hostile servers-check replay e2e screenshots lock sbom floor fuzz clean
+.PHONY: help setup run demo test check lint types mappings unit bench bench-quick bench-peers bench-screen hospital-hour deploy-check image-check store-check spark-check hostile servers-check replay e2e screenshots lock sbom floor fuzz mutation clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -101,6 +101,10 @@ floor: $(VENV)/.uv $(VENV)/.dev ## try the lowest versions that pyproject.toml a
 fuzz: $(VENV)/.dev ## look for requests that break the service (FUZZ_EXAMPLES=1000 for more)
 	@$(PY) -m pytest -m fuzz tests/fuzz
 
+mutation: $(VENV)/.mutation ## change the rules one place at a time and see a test fail (about half an hour)
+	@$(PY) -m tests.mutation.run core
+	@$(PY) -m tests.mutation.run content
+
 clean: ## remove what the targets made (not the journal in var/)
 	rm -rf $(VENV) $(SERVERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage dist build sbom.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -135,6 +139,11 @@ $(VENV)/.e2e: $(VENV)/.dev
 	@$(INSTALL) -e '.[dev,e2e]'
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
+$(VENV)/.mutation: $(VENV)/.dev
+	@rm -f $(VENV)/.run
+	@$(INSTALL) -e '.[dev,mutation]'
+	@touch $(VENV)/.run $(VENV)/.dev $@
+
 $(VENV)/.sbom: | $(VENV)/.run
 	@$(INSTALL) 'cyclonedx-bom>=7'
 	@touch $@
@@ -164,7 +173,7 @@ endef
 define FRESH_VENV
 set -e; \
 fits() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
-if [ -f $(VENV)/.run ] && fits $(PY); then rm -f $(VENV)/.run $(VENV)/.dev $(VENV)/.deploy $(VENV)/.e2e; exit 0; fi; \
+if [ -f $(VENV)/.run ] && fits $(PY); then rm -f $(VENV)/.run $(VENV)/.dev $(VENV)/.deploy $(VENV)/.e2e $(VENV)/.mutation; exit 0; fi; \
 found=; for each in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do if fits "$$each"; then found=$$each; break; fi; done; \
 if [ -z "$$found" ]; then \
 	echo "calcinosis-cds needs Python 3.11 or newer. Found here:" >&2; \

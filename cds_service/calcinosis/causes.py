@@ -110,7 +110,6 @@ class Documented:
     cause: Cause
     evidence: tuple[str, ...]
     active: bool
-    sites: frozenset[str] = frozenset()
 
 
 def found(chart: Chart, cause: str, basis: Basis, evidence: Iterable[str], *rules: str) -> CauseFound:
@@ -146,7 +145,6 @@ def documented(chart: Chart) -> tuple[Documented, ...]:
             chart.knowledge.causes[concept],
             tuple(dict.fromkeys(f.reference for f in findings)),
             any(f.active for f in findings),
-            frozenset(site for f in findings for site in f.sites),
         )
         for concept, findings in sorted(by_concept.items())
         if any(f.active or f.history_counts for f in findings)
@@ -210,13 +208,13 @@ def _recorded_evidence(chart: Chart, calcifications: tuple[Documented, ...]) -> 
         if finding.concept in chart.knowledge.causes and states(finding):
             found_by_cause[finding.concept].append(finding.reference)
     for cause, references in chart.transplants.items():
-        found_by_cause[cause] += references
+        found_by_cause[cause] = list(references)
     for calcification in calcifications:
-        found_by_cause[calcification.cause.id] += calcification.evidence
+        found_by_cause[calcification.cause.id] = list(calcification.evidence)
     for cause in CKD_BY_SEVERITY:
         found_by_cause.pop(cause, None)
     if chart.ckd is not None:
-        found_by_cause[chart.ckd[0]] += chart.ckd[1]
+        found_by_cause[chart.ckd[0]] = list(chart.ckd[1])
     return {cause: tuple(dict.fromkeys(refs)) for cause, refs in found_by_cause.items()}
 
 
@@ -280,7 +278,7 @@ def iatrogenic(chart: Chart, calcifications: tuple[Documented, ...]) -> list[Cau
     ):
         events = [e.reference for e in chart.facts.events if e.kind in kinds and _recent(chart, e.started)]
         if events:
-            causes.append(found(chart, cause, Basis.EXPOSURE, events, "CL-86"))
+            causes.append(found(chart, cause, Basis.EXPOSURE, events))
     return causes
 
 

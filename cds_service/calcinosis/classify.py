@@ -163,7 +163,7 @@ def _cause_order(cause: CauseFound) -> tuple[int, int, int, str]:
 
 def _calcifying(calcifications: Sequence[Documented], causes: Iterable[CauseFound]) -> bool:
     """Tell whether a calcifying disease is documented and active (CL-58)."""
-    kidney = any(cause.rules[:1] == ("CL-62",) for cause in causes)
+    kidney = any("CL-62" in cause.rules for cause in causes)
     return any(
         c.active
         and (
@@ -350,7 +350,7 @@ def _rules(
     for ruling in rulings:
         rules |= {ruling.rule, *ruling.rules, *(cap.rule for cap in ruling.caps)}
     rules |= {rule for cause in picture.causes for rule in cause.rules}
-    kidney, tissue = any(c.rules[:1] == ("CL-62",) for c in picture.causes), picture.tissue
+    kidney, tissue = any("CL-62" in c.rules for c in picture.causes), picture.tissue
     states = {
         "CL-28": any(gap.reason is GapReason.REFUSED and gap.mark is Mark.SAMPLE_QUALITY for gap in gaps),
         "CL-33": any(gap.mark is Mark.NO_PAIR for gap in gaps),

@@ -162,8 +162,9 @@ def _caps(raw: Tier, doubts: Sequence[str]) -> tuple[Cap, ...]:
     """Return the caps that hold a critical product at warning, in the order of the rules (CL-51)."""
     if raw is not Tier.CRITICAL:
         return ()
-    starts = [Tier.CRITICAL, *[Tier.WARNING] * len(doubts)]
-    return tuple(Cap(rule, start, Tier.WARNING) for rule, start in zip(doubts, starts, strict=False))
+    return tuple(
+        Cap(rule, Tier.WARNING if number else Tier.CRITICAL, Tier.WARNING) for number, rule in enumerate(doubts)
+    )
 
 
 def _doubts(chart: Chart, result: PairProduct, *, straddle: bool) -> tuple[str, ...]:

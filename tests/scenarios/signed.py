@@ -1,4 +1,4 @@
-"""All of the assessment of every scenario, kept in assessments.txt: `python -m tests.scenarios.signed` writes it anew.
+"""All that is said of every scenario, kept in assessments.txt: `python -m tests.scenarios.signed` writes it anew.
 
 A scenario says what matters; this holds the rest, so that a change that nobody meant is seen, and reviewed as a diff.
 """
@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from cds_service.calcinosis.assessment import Assessment
+from cds_service.calcinosis.orders import OrderAdvice
 
 FILE = Path(__file__).with_name("assessments.txt")
 
 
-def lines_of(assessment: Assessment) -> list[str]:
+def lines_of(judgement: Assessment | OrderAdvice) -> list[str]:
     """The fields that hold something, a line each."""
-    fields = msgspec.to_builtins(assessment)
+    fields = msgspec.to_builtins(judgement, order="deterministic")
     return [
         f"{name}: {msgspec.json.encode(kept, order='sorted').decode()}"
         for name, value in fields.items()
@@ -37,18 +38,18 @@ def _filled(value: Any) -> Any:
 
 
 def signed() -> dict[str, list[str]]:
-    """By scenario, the lines of its assessment as they were signed."""
+    """By scenario, the lines of its assessment, and of what is said of its orders, as they were signed."""
     blocks = FILE.read_text(encoding="utf-8").split("\n\n")
     return {title: lines for title, *lines in (block.splitlines() for block in blocks if block)}
 
 
 def _blocks() -> Iterator[str]:
     from cds_service.terminology.load import load_catalog
-    from tests.scenarios.test_scenarios import CASES, assess
+    from tests.scenarios.test_scenarios import CASES, all_lines
 
     catalog = load_catalog()
     for case in CASES:
-        yield "\n".join([str(case.id), *lines_of(assess(case.values[0], catalog))])
+        yield "\n".join([str(case.id), *all_lines(case.values[0], catalog)])
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 labs: one table each, {calcium = "9.8 mg/dL", ago = "3 d"}; ago is "3 h" when left out.
 conditions, medicines, procedures: ids, or tables with more. expect: what must be in the assessment, and only that.
-orders: draft orders, a drug id or a table with `drugs`, `route` and more; what is said of each is written
-"OT-1 critical", with the rules that lowered it behind; not_judged: "OT-4 values-unknown".
+orders: draft orders, a drug id or a table with `drugs`, `route` and more; uncoded_orders, background: other drafts of
+the call. What is said of each is written "OT-1 critical", with the rules that lowered it behind; not_judged:
+"OT-4 values-unknown", "draft not-coded".
 """
 
 import tomllib
@@ -17,7 +18,7 @@ from cds_service.calcinosis.assessment import Assessment
 from cds_service.calcinosis.classify import classify
 from cds_service.calcinosis.facts import Gap, GapReason, Mark
 from cds_service.calcinosis.order_advice import advise
-from cds_service.calcinosis.orders import Order, OrderAdvice
+from cds_service.calcinosis.orders import NotJudged, Order, OrderAdvice, Unjudged
 from cds_service.terminology.catalog import Catalog
 from tests.facts import NOW, SHORT, Builder, taken
 from tests.scenarios.signed import lines_of, signed
@@ -75,7 +76,7 @@ def _advised(advice: OrderAdvice) -> dict[str, Any]:
         "order_tier": advice.tier,
         "orders": [" ".join((f.rule, f.tier, *f.downgraded_by)) for f in advice.findings],
         "reasons": sorted({str(reason) for f in advice.findings for reason in f.reasons}),
-        "not_judged": [f"{each.rule} {each.reason}" for each in advice.not_judged],
+        "not_judged": [f"{each.rule or 'draft'} {each.reason}" for each in advice.not_judged],
         "kept": [f.rule for f in advice.findings if not f.removable],
         "emergencies": [str(kind) for kind in advice.seen.emergencies],
         "order_rules": list(advice.rules),
@@ -132,7 +133,19 @@ def assess(case: dict[str, Any], catalog: Catalog) -> Assessment:
 
 def advised(case: dict[str, Any], assessment: Assessment, catalog: Catalog) -> OrderAdvice:
     """Judge the draft orders of a scenario."""
-    return advise(_facts(case, catalog), catalog.knowledge, NOW, assessment, _orders(case, catalog))
+    unread = [NotJudged(reference, Unjudged.NOT_CODED) for reference in case.get("uncoded_orders", [])]
+    facts, orders = _facts(case, catalog), _orders(case, catalog)
+    return advise(facts, catalog.knowledge, NOW, assessment, orders, unread, case.get("background", ()))
+
+
+def all_lines(case: dict[str, Any], catalog: Catalog) -> list[str]:
+    """All that is said of a scenario, for the file that is signed."""
+    assessment = assess(case, catalog)
+    return [*lines_of(assessment), *(_order_lines(advised(case, assessment, catalog)) if "orders" in case else [])]
+
+
+def _order_lines(advice: OrderAdvice) -> list[str]:
+    return [f"orders: {line}" for line in lines_of(advice)]
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +158,12 @@ def test_scenario(
     case: dict[str, Any], catalog: Catalog, signed_lines: dict[str, list[str]], request: pytest.FixtureRequest
 ) -> None:
     assessment = assess(case, catalog)
-    seen = {**_seen(assessment), **_advised(advised(case, assessment, catalog))}
+    assert assessment.evaluated_at == NOW
+    seen, lines = _seen(assessment), lines_of(assessment)
+    if "orders" in case:
+        advice = advised(case, assessment, catalog)
+        seen |= _advised(advice)
+        lines += _order_lines(advice)
     differing = {
         key: {"want": want, "seen": seen[key]}
         for key, want in case["expect"].items()
@@ -154,7 +172,7 @@ def test_scenario(
     assert not differing, case["name"]
     assert case["source"] in catalog.sources
     title = request.node.callspec.id
-    assert lines_of(assessment) == signed_lines.get(title), "python -m tests.scenarios.signed, then read the diff"
+    assert lines == signed_lines.get(title), "python -m tests.scenarios.signed, then read the diff"
 
 
 def test_every_signed_assessment_has_its_scenario(signed_lines: dict[str, list[str]]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cds_service.calcinosis.names import CauseId, Concept, EventKind, Group, Input
 from cds_service.terminology import load
 from cds_service.terminology.catalog import Catalog
-from cds_service.terminology.load import check, load_catalog, shipped_mappings
+from cds_service.terminology.load import check, load_catalog, read_shipped, shipped_mappings
 
 LOINC = "http://loinc.org"
 # Inputs that sections 1 to 5 of the clinical rules ask for.
@@ -208,3 +208,8 @@ def _python(script: str) -> str:
     root = Path(load.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)  # noqa: S603
     return done.stdout.strip()
+
+
+def test_the_rows_that_pages_show_are_those_of_the_catalog() -> None:
+    content = read_shipped()
+    assert (content.version, content.digest()) == (load_catalog().version, load_catalog().digest)
