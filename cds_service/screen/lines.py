@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, cast
 
 from cds_service.screen.inputs import InputFile, Piece
 
-BLOCK_BYTES: Final = 4 * 1024 * 1024
+BLOCK_BYTES: Final = 1024 * 1024
 MOST_LINE_BYTES: Final = 64 * 1024 * 1024
 
 

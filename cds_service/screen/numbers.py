@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from cds_service.calcinosis.assessment import Tier
-from cds_service.screen.scan import Found
+from cds_service.screen.found import Found
 from cds_service.screen.setup import Choices, Plan
 from cds_service.screen.tally import Cell, Tally
 from cds_service.screen.work import Known, Stats

@@ -17,10 +17,10 @@ from typing import Final
 import msgspec
 
 from cds_service import __version__
+from cds_service.screen.found import Found
 from cds_service.screen.numbers import Numbers
 from cds_service.screen.report import report_html
 from cds_service.screen.review import form_text
-from cds_service.screen.scan import Found
 from cds_service.screen.setup import NO_FHIR, Choices, Plan
 from cds_service.screen.work import PARTS, Known, Stats
 from cds_service.screen.written import CARD_COLUMNS

@@ -14,8 +14,8 @@ from msgspec import Raw
 
 from cds_service.fhir import parts, shapes
 from cds_service.fhir.references import local_reference
+from cds_service.screen.found import RANKS, Rank
 from cds_service.screen.known import Known
-from cds_service.screen.scan import RANKS, Rank
 
 Prefetch = dict[str, Raw] | dict[str, shapes.Brought]
 

@@ -7,7 +7,6 @@ Must not know: one patient; how the report looks.
 import os
 import shutil
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -19,11 +18,11 @@ from typing import Final, Protocol
 
 import msgspec
 
+from cds_service.screen.found import RANKS, Found
 from cds_service.screen.inputs import Piece, find
 from cds_service.screen.outputs import Outcome, finish
 from cds_service.screen.pool import Pool, here
 from cds_service.screen.record import KEYS
-from cds_service.screen.scan import RANKS, Found
 from cds_service.screen.setup import AUTO, SHIFTED, Choices, Plan, plan_of
 from cds_service.screen.spill import MOST_SPILLS, finished, index_shared
 from cds_service.screen.tally import Tally
@@ -31,7 +30,6 @@ from cds_service.screen.work import Known, Stats, done_bucket, judge_bucket, rea
 from cds_service.terminology.catalog import Catalog
 
 WORK: Final = ".screen-work"
-_MOST_CODES: Final = 5_000
 
 
 class RunFailed(Exception):
@@ -167,8 +165,6 @@ def _summed(plan: Plan, found: dict[int, Found]) -> Found:
         part = found[piece.number]
         total.add(part, lines.get(piece.file, 0), piece.file)
         lines[piece.file] = lines.get(piece.file, 0) + part.lines
-    if len(total.unmapped) > _MOST_CODES:
-        total.unmapped = dict(Counter(total.unmapped).most_common(_MOST_CODES))
     return total
 
 

@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from cds_service.screen.documents import is_one
+from cds_service.screen.found import Found, Rows
 from cds_service.screen.inputs import InputError, NoSpark
 from cds_service.screen.lines import Block
 from cds_service.screen.outputs import Outcome, finish
 from cds_service.screen.pool import catalog_at
 from cds_service.screen.run import WORK, known_of
-from cds_service.screen.scan import Found, Rows, Scan
+from cds_service.screen.scan import Scan
 from cds_service.screen.setup import Choices, Plan
 from cds_service.screen.tally import Tally
 from cds_service.screen.work import PARTS, Judging, Known, Stats

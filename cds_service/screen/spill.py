@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from cds_service.screen.scan import Found, Rows
+from cds_service.screen.found import Found, Rows
 
 # SQLite attaches at most ten databases; one is in use already
 MOST_SPILLS: Final = 8

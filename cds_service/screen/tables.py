@@ -11,6 +11,7 @@ from cds_service.fhir.labels import NOTHING
 from cds_service.fhir.vocabulary import vocabulary_of
 from cds_service.hooks.wording.texts import rule_words
 from cds_service.screen import charts
+from cds_service.screen.found import OTHER_CODES
 from cds_service.screen.masking import hidden
 from cds_service.screen.numbers import MOST_ROWS, TIERS, Numbers, limits_of, rate_of, small_of, tier_cells
 from cds_service.screen.tally import Cell
@@ -24,6 +25,9 @@ REASONS: Final = {
     "pending": "preliminary",
     "not-fetched": "not in the export",
 }
+
+# what stands for a code where none can be told
+_WITHOUT: Final = (("no code", ""), ("rarer codes", "together"))
 
 
 def worth(n: Numbers, name: str) -> bool:
@@ -106,12 +110,12 @@ def unmapped(n: Numbers) -> list[dict[str, Any]]:
     labels = vocabulary_of(n.catalog).labels
     merged: dict[tuple[str, str], dict[str, Any]] = {}
     for data, count in n.found.unmapped.items():
-        if count < n.choices.smallest_cell:
+        if count < max(1, n.choices.smallest_cell):
             continue
-        concept = parts.concept(data)
+        concept = parts.concept(data) if data != OTHER_CODES else None
         codings = [coding for coding in (concept.coding or ()) if coding.code] if concept is not None else []
         first = codings[0] if codings else None
-        key = ((first.code or ""), first.system or "no system") if first is not None else ("no code", "")
+        key = ((first.code or ""), first.system or "no system") if first is not None else _WITHOUT[data == OTHER_CODES]
         row = merged.setdefault(key, {"code": key[0], "system": key[1], "display": "", "count": 0, "telling": False})
         row["display"] = row["display"] or ((first.display or "")[:80] if first is not None else "")
         row["count"] += count
