@@ -64,12 +64,16 @@ def recollection_of(settings: Settings) -> Memory | None:
         return None
     from cds_service.storage.acknowledgements import Acknowledgements
 
-    windows = Windows(
+    return Memory(key=key.encode(), windows=windows_of(settings), ask=Acknowledgements(url).of)
+
+
+def windows_of(settings: Settings) -> Windows:
+    """How long an acknowledgement counts."""
+    return Windows(
         inpatient=timedelta(hours=settings.snooze_inpatient_h),
         outpatient=timedelta(hours=settings.snooze_outpatient_h),
         critical=timedelta(hours=settings.snooze_critical_h),
     )
-    return Memory(key=key.encode(), windows=windows, ask=Acknowledgements(url).of)
 
 
 def own_key(settings: Settings, url: str) -> str:

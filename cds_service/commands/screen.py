@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cds_service.commands.common import now, stop, stop_content
 from cds_service.commands.common import settings as settings_of
-from cds_service.commands.common import stop, stop_content
 
 if TYPE_CHECKING:
     from cds_service.screen.setup import Choices
+    from cds_service.settings import Settings
 
 STOPPED, UNREADABLE, INTERRUPTED = 1, 3, 130
 _PATH: Any = click.Path(path_type=Path)
@@ -90,21 +91,21 @@ class Bars:
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
 def screen(paths: tuple[Path, ...], out: Path, at: str, processes: int | None, engine: str, **given: Any) -> None:
     """Judge whole populations from files of FHIR Bulk Data, and write a report on the burden of alerts."""
-    from cds_service.app import catalog_of
     from cds_service.screen.inputs import InputError, NoSpark
+    from cds_service.screen.pool import catalog_at
     from cds_service.screen.run import RunFailed, processes_here, run
     from cds_service.terminology.load import ContentError
 
     if at == "each-day" and len(paths) > 1 and re.fullmatch(r"\d?\d:\d\d", str(paths[-1])):
         paths, at = paths[:-1], f"{at} {paths[-1]}"  # --at each-day 09:00 without quotation marks
     settings = settings_of(database_url="")
-    choices = _choices(at, settings.local_mappings_dir, given)
+    choices = _choices(at, settings, given)
 
     def say(text: str) -> None:
         click.echo(text, err=True)
 
     try:
-        catalog = catalog_of(settings)
+        catalog = catalog_at(settings.local_mappings_dir)
         if engine == "spark":
             from cds_service.screen.spark import local_session, screened
 
@@ -131,16 +132,17 @@ def screen(paths: tuple[Path, ...], out: Path, at: str, processes: int | None, e
         sys.exit(UNREADABLE)
 
 
-def _choices(at: str, local_mappings: str, given: dict[str, Any]) -> "Choices":
+def _choices(at: str, settings: "Settings", given: dict[str, Any]) -> "Choices":
     """What was asked for, checked."""
     from zoneinfo import ZoneInfoNotFoundError
 
-    from cds_service.app import local_now
+    from cds_service.keeping import windows_of
     from cds_service.screen.setup import Choices
 
     choices = Choices(
         at=at,
-        now=local_now(),
+        now=now().astimezone(),
+        windows=windows_of(settings),
         zone=given["zone"],
         dates=given["dates"],
         everything=given["diagnoses"] == "all",
@@ -150,7 +152,7 @@ def _choices(at: str, local_mappings: str, given: dict[str, Any]) -> "Choices":
         seed=given["seed"],
         longest_line=given["longest_line_mb"] * 1024 * 1024,
         smallest_cell=0 if given["show_small_cells"] else 11,
-        local_mappings=local_mappings,
+        local_mappings=settings.local_mappings_dir,
     )
     try:
         _ = choices.clock

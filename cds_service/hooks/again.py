@@ -20,6 +20,8 @@ from cds_service.calcinosis.facts import EncounterClass
 from cds_service.hooks.request import HookRequest
 from cds_service.storage.records import Acknowledgement
 
+__all__ = ["Acknowledgement", "Ask", "Memory", "Remembered", "Windows", "acknowledged", "covers", "evidence_of"]
+
 # the hook at which guidance may be held back; an order in hand is new by itself
 HOOK = "patient-view"
 # reasons that ask for another moment rather than for silence
@@ -92,6 +94,11 @@ def covers(acknowledgement: Acknowledgement, assessment: Assessment, now: dateti
         and assessment.tier.rank <= Tier(acknowledgement.tier).rank
         and set(assessment.rules) <= set(acknowledgement.rules)
     )
+
+
+def acknowledged(assessment: Assessment, at: datetime) -> Acknowledgement:
+    """That its card was acknowledged at that time."""
+    return Acknowledgement(at=at, tier=str(assessment.tier), rules=tuple(assessment.rules), reason=None)
 
 
 def evidence_of(assessment: Assessment) -> tuple[str, ...]:

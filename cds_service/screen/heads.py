@@ -1,6 +1,6 @@
 """The head of a resource: what it is, whose it is, and whether the rules can see it.
 
-Knows: the fields that tell it. What a code says is remembered by its bytes, whose a resource is by those of its subject.
+Knows: the fields that tell it; codes and subjects are understood once each, by their bytes.
 Must not know: values, where resources come from and go to (scan.py).
 """
 

@@ -7,7 +7,10 @@ A resource counts at a moment when none of its own dates says that it came later
 always; its state (active, completed ...) is that of the export, for no history of it is exported.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from operator import attrgetter
+from typing import Final
 
 from msgspec import Raw
 
@@ -15,6 +18,11 @@ from cds_service.fhir import parts, shapes
 from cds_service.fhir.dates import since_when, usual_time
 
 Resource = shapes.AnyResource | Raw
+
+_effective_of: Final = attrgetter("effectiveDateTime")
+_issued_of: Final = attrgetter("issued")
+# where the zone begins in a time with seconds
+_ZONE: Final = slice(19, None)
 
 
 class Known:
@@ -55,6 +63,23 @@ class Known:
             return taken
         issued = self.at(observation.issued)
         return max(taken, issued) if taken and issued else taken or issued
+
+    def newest(self, observations: Sequence[shapes.Observation]) -> tuple[datetime | None, list[shapes.Observation]]:
+        """The newest time since when a result was known, and the results of that time.
+
+        Most results of a patient tell their times with seconds and in one zone; the texts then compare like the times,
+        and only the greatest has to be understood.
+        """
+        effective, issued = set(map(_effective_of, observations)), set(map(_issued_of, observations))
+        if effective and None not in effective:
+            texts = effective | issued - {None}
+            newest = max(texts)
+            at, zone = usual_time(newest), newest[_ZONE]
+            if at is not None and all(text[_ZONE] == zone for text in texts):
+                return at, [each for each in observations if newest in (each.effectiveDateTime, each.issued)]
+        since = list(map(self.result, observations))
+        at = max((each for each in since if each is not None), default=None)
+        return at, [each for each, known in zip(observations, since, strict=True) if at is not None and known == at]
 
     def at(self, text: str | None) -> datetime | None:
         """The instant of a FHIR date or time, in UTC; a day counts from its beginning."""

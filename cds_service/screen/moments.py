@@ -120,27 +120,33 @@ class Moments:
             return sorted({visit.start.astimezone(visit.zone) for visit in visits})
         if self._at.kind == EACH_RESULT:
             return sorted(self._results(record, _MINERALS).values())
+        return [self._latest(record)]
+
+    def _latest(self, record: Record) -> datetime:
+        """When the newest mapped result became known; mostly it is simply the newest of all that is held."""
+        at, newest = record.newest_results()
+        if at is not None and (self._shifted or at <= self._now):
+            text = next((_time_text(each) for each in newest if self._inputs(each)), None)
+            if text is not None:
+                return at.astimezone(self._zone_of(text))
         found = self._results(record, None)
-        newest = max(found, default=None)
-        return [self._now if newest is None else found[newest]]
+        return max(found.values(), default=self._now)
 
     def _results(self, record: Record, inputs: frozenset[Input] | None) -> dict[datetime, datetime]:
         """When results of these inputs (None: of any) became known, in UTC, and in the zone of the record."""
         latest = None if self._shifted else self._now
         texts: dict[datetime, str] = {}
-        known = self._labels.seen
         for observation, at in record.observations():
             if at is None or at in texts or (latest is not None and at > latest):
                 continue
-            label = known.get(bytes(observation.code)) or self._labels.of(observation.code)
-            if not label.inputs or observation.status in _NO_RESULT:
-                continue
-            if inputs is not None and inputs.isdisjoint(label.inputs):
-                continue
-            texts[at] = observation.effectiveDateTime or observation.issued or ""
-        if inputs is None:  # only the newest is asked for
-            texts = dict([max(texts.items())]) if texts else {}
+            found = self._inputs(observation)
+            if found and (inputs is None or not inputs.isdisjoint(found)):
+                texts[at] = _time_text(observation)
         return {at: at.astimezone(self._zone_of(text)) for at, text in texts.items()}
+
+    def _inputs(self, observation: shapes.Observation) -> tuple[str, ...]:
+        """What a result may be read as; nothing when there is no result."""
+        return () if observation.status in _NO_RESULT else self._labels.of(observation.code).inputs
 
     def _visits(self, record: Record) -> Iterator[Visit]:
         for encounter in record.encounters:
@@ -157,7 +163,7 @@ class Moments:
 
     def _last_known(self, record: Record) -> datetime:
         """For a visit under way: the newest that is known of the patient."""
-        return max((at for at in record.known_times() if self._shifted or at <= self._now), default=self._now)
+        return record.last_known(None if self._shifted else self._now) or self._now
 
     def _zone_of(self, text: str) -> tzinfo | None:
         """The zone in which a text of the record tells its time; that of the run when none is told or one was given."""
@@ -175,6 +181,10 @@ class Moments:
             codes = [coding.code for concept in given for coding in concept.coding or ()]
         settings = {self._catalog.encounter_class(code) for code in codes if code}
         return settings != {EncounterClass.OUTPATIENT}
+
+
+def _time_text(observation: shapes.Observation) -> str:
+    return observation.effectiveDateTime or observation.issued or ""
 
 
 def _days(visit: Visit, clock: time) -> Iterator[datetime]:

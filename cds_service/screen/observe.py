@@ -14,13 +14,14 @@ from cds_service.calcinosis.facts import GapReason, Mark
 from cds_service.calcinosis.knowledge import Knowledge
 from cds_service.calcinosis.names import Input
 from cds_service.fhir import shapes
+from cds_service.hooks.again import Windows
 from cds_service.hooks.decide import Decision
 from cds_service.screen.judge import Judged
 from cds_service.screen.moments import Moment
 from cds_service.screen.record import Record
-from cds_service.screen.repeats import Repeats, pair_of
+from cds_service.screen.repeats import Guidance, Repeats, guidance_of, pair_of
 from cds_service.screen.tally import Key
-from cds_service.screen.whatif import Variant, tiers
+from cds_service.screen.whatif import Variant, answers
 
 # width of a bar, by what is drawn
 BINS: Final = {"calcium": Decimal("0.5"), "phosphate": Decimal("0.5"), "product": Decimal("2.5")}
@@ -30,12 +31,14 @@ _NO_WARD: Final = "not told"
 class Observer:
     """Counts what the judgements of one patient say; take them in the order of time."""
 
-    def __init__(self, knowledge: Knowledge, tried: tuple[Variant, ...]) -> None:
+    def __init__(self, knowledge: Knowledge, tried: tuple[Variant, ...], windows: Windows) -> None:
         self._knowledge = knowledge
         self._tried = tried
         self.seen: Counter[Key] = Counter()
-        self._repeats = Repeats()
-        self._what_if = [Repeats() for _ in tried]
+        self._windows = windows
+        self._repeats = Repeats(windows)
+        # moments at which there was something to show, or would have been with other limits: which ones, and what
+        self._guided: list[tuple[Guidance | None, dict[int, Guidance | None]]] = []
         self._pairs: dict[tuple[str, ...], Decimal] = {}
         self._values: set[tuple[str, str]] = set()
         self._admissions: dict[str, Counter[str]] = {}
@@ -50,7 +53,8 @@ class Observer:
             return False
         decision, assessment, at = judged.decision, judged.decision.assessment, judged.moment.at
         tier = assessment.tier
-        shown = self._repeats.shows(assessment, at)
+        guidance = guidance_of(assessment, at)
+        shown = self._repeats.shows(guidance)
         seen["tier", tier] += 1
         if tier is not Tier.NONE:
             seen[("any",)] += 1
@@ -61,12 +65,9 @@ class Observer:
         self._numbers(assessment)
         self._gaps(record, assessment)
         self._admission(judged.moment, tier, shown)
-        for (variant, other), repeats in zip(
-            tiers(decision.facts, assessment, at, self._tried), self._what_if, strict=True
-        ):
-            seen["what-if", variant.which, str(variant.limit), other] += 1
-            if repeats.shows(assessment, at, other):
-                seen["what-if-shown", variant.which, str(variant.limit), other] += 1
+        asked = answers(decision.facts, assessment, at, self._tried)
+        if guidance is not None or asked:
+            self._guided.append((guidance, {place: guidance_of(each, at) for place, each in asked.items()}))
         return shown
 
     def end(self) -> Counter[Key]:
@@ -85,7 +86,34 @@ class Observer:
                 seen[f"admission-any-{kind}", tier] += 1
         for key in self._units.values():
             seen[key] += 1
+        self._what_if()
         return seen
+
+    def _what_if(self) -> None:
+        """Count the tiers with other limits: as they are, but for the moments at which the rules were asked again."""
+        seen = self.seen
+        every = {tier: seen["tier", tier] for tier in Tier}
+        shown = {tier: seen["shown", tier] for tier in Tier}
+        differing = {place for _, asked in self._guided for place in asked}
+        for place, variant in enumerate(self._tried):
+            counts, counts_shown = every, shown
+            if place in differing:
+                counts, counts_shown = self._replayed(place, every)
+            for name, held in (("what-if", counts), ("what-if-shown", counts_shown)):
+                for tier, count in held.items():
+                    if count:
+                        seen[name, variant.which, str(variant.limit), tier] = count
+
+    def _replayed(self, place: int, every: dict[Tier, int]) -> tuple[dict[Tier, int], dict[Tier, int]]:
+        """The tiers of all moments, and of the cards shown, under one variant."""
+        counts, shown, repeats = dict(every), dict.fromkeys(Tier, 0), Repeats(self._windows)
+        for guidance, asked in self._guided:
+            other = asked.get(place, guidance)
+            counts[_tier(guidance)] -= 1
+            counts[_tier(other)] += 1
+            if repeats.shows(other):
+                shown[_tier(other)] += 1
+        return counts, shown
 
     # ---- one judgement
 
@@ -157,6 +185,10 @@ class Observer:
         if shown:
             cards[f"shown {tier}"] += 1
             cards["shown any"] += 1
+
+
+def _tier(guidance: Guidance | None) -> Tier:
+    return Tier.NONE if guidance is None else guidance.assessment.tier
 
 
 def _kidney(chart: Chart) -> str:

@@ -42,6 +42,7 @@ class Shelf:
 
     resources: None where one does not fit its shape. lines: as they came, kept only where one does not fit (the whole
     key is then read in the tolerant way) or came from a Bundle; urls: the address of each in its Bundle.
+    since: since when each was known, once that is asked for; newest: the last of these times.
     """
 
     resources: list[shapes.AnyResource | None] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Shelf:
     urls: list[Raw] = field(default_factory=list)
     since: list[datetime | None] = field(default_factory=list)
     newest: datetime | None = None
+    is_dated: bool = False
     odd: bool = False
 
 
@@ -76,6 +78,7 @@ class Record:
         self._everything = everything
         self._found: dict[str, tuple[shapes.AnyResource | None, bytes] | None] = {}
         self._shelves: dict[str, Shelf] = {key: Shelf() for key in exported}
+        self._newest_results: tuple[datetime | None, list[shapes.Observation]] | None = None
         held = list(rows)
         odd = {key for rank, data in held if (key := self._fits(rank, data)) is not None}
         if odd or any(rank == Rank.ENTRY for rank, _ in held):
@@ -105,9 +108,23 @@ class Record:
             found["encounter"] = [encounter, *self._wards(encounter)]
         return cast(Prefetch, found)
 
-    def known_times(self) -> list[datetime]:
-        """The times since when anything dated was known."""
-        return [at for shelf in self._shelves.values() for at in self._since(shelf) if at is not None]
+    def newest_results(self) -> tuple[datetime | None, list[shapes.Observation]]:
+        """The newest time since when an Observation was known, and those of that time."""
+        if self._newest_results is None:
+            results = [each for each in self._on("observations") if isinstance(each, shapes.Observation)]
+            self._newest_results = self.known.newest(results)
+        return self._newest_results
+
+    def last_known(self, until: datetime | None) -> datetime | None:
+        """The newest time since when anything was known, of those up to `until`."""
+        found = []
+        for shelf in self._shelves.values():
+            newest = self._newest(shelf)
+            if newest is None or until is None or newest <= until:
+                found.append(newest)
+            else:
+                found += [at for at in self._since(shelf) if at is not None and at <= until]
+        return max((at for at in found if at is not None), default=None)
 
     # ---- shelves
 
@@ -155,17 +172,27 @@ class Record:
     def _since(self, shelf: Shelf) -> list[datetime | None]:
         if len(shelf.since) != len(shelf.resources):
             since = self.known.since
-            shelf.since = dated = [None if each is None else since(each) for each in shelf.resources]
-            shelf.newest = max((each for each in dated if each is not None), default=None)
+            shelf.since = [None if each is None else since(each) for each in shelf.resources]
         return shelf.since
+
+    def _newest(self, shelf: Shelf) -> datetime | None:
+        if not shelf.is_dated:
+            shelf.is_dated = True
+            others = [each for each in shelf.resources if each is not None and not isinstance(each, shapes.Observation)]
+            times = list(map(self.known.since, others))
+            if shelf is self._shelves.get("observations"):
+                times.append(self.newest_results()[0])
+            shelf.newest = max((each for each in times if each is not None), default=None)
+        return shelf.newest
 
     def _places_known(self, shelf: Shelf, at: datetime | None) -> list[int] | None:
         """The places of what was known; None for all."""
         if at is None or not shelf.resources:
             return None
-        since = self._since(shelf)
-        if shelf.newest is None or shelf.newest <= at:
+        newest = self._newest(shelf)
+        if newest is None or newest <= at:
             return None
+        since = self._since(shelf)
         if self._everything:
             since = [each if isinstance(r, _RESULTS) else None for each, r in zip(since, shelf.resources, strict=True)]
         return [place for place, each in enumerate(since) if each is None or each <= at]

@@ -1,41 +1,47 @@
-"""Which cards a service that does not repeat itself would have shown (CL-125).
+"""Which cards a service that does not repeat itself would have shown: its own rule (hooks/again.py), to one reader.
 
-Knows: the same tier is shown again only for a new pair, a higher tier, or after a time; every card shown is taken as
-acknowledged when it was shown.
-Must not know: who acknowledges, and how a running service remembers it.
+Knows: that every card shown is taken as acknowledged at once, by the one who reads all cards of a patient.
+Must not know: what makes guidance the same and how long an acknowledgement counts.
 """
 
-from datetime import datetime, timedelta
-from typing import Final
+from dataclasses import dataclass
+from datetime import datetime
 
 from cds_service.calcinosis.assessment import Assessment, Tier
-from cds_service.calcinosis.facts import EncounterClass
+from cds_service.hooks.again import Acknowledgement, Windows, acknowledged, covers, evidence_of
 
-IN_HOSPITAL: Final = timedelta(hours=24)
-ELSEWHERE: Final = timedelta(days=30)
-_HOSPITAL: Final = frozenset({EncounterClass.ICU, EncounterClass.ED, EncounterClass.INPATIENT})
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """What there was to show at a moment."""
+
+    assessment: Assessment
+    evidence: tuple[str, ...]
+    at: datetime
+
+
+def guidance_of(assessment: Assessment, at: datetime) -> Guidance | None:
+    """The guidance of an assessment; None when there is nothing to show."""
+    return None if assessment.tier is Tier.NONE else Guidance(assessment, evidence_of(assessment), at)
 
 
 class Repeats:
     """The cards of one patient, in the order of time."""
 
-    def __init__(self) -> None:
-        self._last: tuple[Tier, tuple[str, ...], datetime] | None = None
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._acknowledged: dict[tuple[str, ...], list[Acknowledgement]] = {}
 
-    def shows(self, assessment: Assessment, at: datetime, tier: Tier | None = None) -> bool:
-        """Tell whether a card of this assessment is shown. tier: another than its own, for what-if questions."""
-        tier = tier or assessment.tier
-        if tier is Tier.NONE:
+    def shows(self, guidance: Guidance | None) -> bool:
+        """Tell whether it is shown."""
+        if guidance is None:
             return False
-        pair = pair_of(assessment)
-        if self._last is not None:
-            last_tier, last_pair, last_at = self._last
-            place = assessment.setting.encounter_class
-            window = IN_HOSPITAL if place in _HOSPITAL else ELSEWHERE
-            is_new = bool(pair) and pair != last_pair
-            if not is_new and tier.rank <= last_tier.rank and at - last_at < window:
-                return False
-        self._last = (tier, pair, at)
+        assessment, at = guidance.assessment, guidance.at
+        window = self._windows.of(assessment.tier, assessment.setting.encounter_class)
+        before = self._acknowledged.setdefault(guidance.evidence, [])
+        if window and any(covers(each, assessment, at, window) for each in before):
+            return False
+        before.append(acknowledged(assessment, at))
         return True
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from cds_service.hooks.again import Windows
 from cds_service.screen.inputs import PIECE_BYTES, InputFile, Piece, pieces
 from cds_service.screen.lines import MOST_LINE_BYTES
 from cds_service.screen.moments import At, parse_at
@@ -28,13 +29,15 @@ NO_FHIR, DETECTED_ISSUE, RISK_ASSESSMENT = "none", "detected-issue", "risk-asses
 class Choices:
     """What was asked for. It pickles, so that processes and clusters can carry it.
 
-    now: the run's clock, with its zone. zone: name of the zone for times that name none; empty: that of the clock.
-    dates: whether dates were shifted (then they may lie in the future). everything: count diagnoses, orders and
-    procedures at any moment, whenever recorded. exported: types that the export was asked for, though none came.
+    now: the run's clock, with its zone. windows: how long an acknowledged card is not repeated.
+    zone: name of the zone for times that name none; empty: that of the clock. dates: whether dates were shifted (then
+    they may lie in the future). everything: count diagnoses, orders and procedures at any moment, whenever recorded.
+    exported: types that the export was asked for, though none came.
     """
 
     at: str
     now: datetime
+    windows: Windows
     zone: str = ""
     dates: str = AUTO
     everything: bool = False

@@ -4,13 +4,13 @@ Knows: which limits are tried, and when the answer cannot differ.
 Must not know: what the rules do with a limit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from cds_service.calcinosis.assessment import Assessment, Tier
+from cds_service.calcinosis.assessment import Assessment
 from cds_service.calcinosis.classify import classify
 from cds_service.calcinosis.facts import PatientFacts
 from cds_service.calcinosis.knowledge import Knowledge
@@ -44,21 +44,21 @@ def variants(knowledge: Knowledge) -> tuple[Variant, ...]:
     return tuple(found)
 
 
-def tiers(
+def answers(
     facts: PatientFacts, assessment: Assessment, now: datetime, tried: Sequence[Variant]
-) -> Iterator[tuple[Variant, Tier]]:
-    """The tier under each variant.
+) -> dict[int, Assessment]:
+    """The assessment under the variants that may differ, by their places.
 
     A number that lies on the same side of the old and of the new limit compares alike with both; when that holds for
     every number that is compared with a moved limit, the answer is the same and the rules are not asked again.
     """
     numbers = _numbers(assessment)
     is_bound = any(m.comparator is not None for m in facts.measurements)
-    for variant in tried:
-        if variant.moved and (is_bound or any(_between(number, variant) for number in numbers)):
-            yield variant, classify(facts, variant.knowledge, now).tier
-        else:
-            yield variant, assessment.tier
+    return {
+        place: classify(facts, variant.knowledge, now)
+        for place, variant in enumerate(tried)
+        if variant.moved and (is_bound or any(_between(number, variant) for number in numbers))
+    }
 
 
 def _numbers(assessment: Assessment) -> list[Decimal]:

@@ -97,7 +97,7 @@ class Judging:
             zone=choices.tzinfo,
             everything=choices.everything,
         )
-        observer = Observer(self._knowledge, self._variants)
+        observer = Observer(self._knowledge, self._variants, choices.windows)
         candidates: list[Drawn] = []
         decided = False
         for judged in self._judge.patient(record):

@@ -6,13 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cds_service.keeping import windows_of
 from cds_service.screen.outputs import Outcome
 from cds_service.screen.run import run
 from cds_service.screen.setup import Choices
+from cds_service.settings import read_settings
 from cds_service.terminology.catalog import Catalog
 from tests.conftest import NOW
 
 Json = dict[str, Any]
+WINDOWS = windows_of(read_settings({}))
 
 
 class Quiet:
@@ -37,7 +40,7 @@ def screened(
     catalog: Catalog, paths: Iterable[Path], out: Path, *, at: str = "latest", processes: int = 1, **more: Any
 ) -> Outcome:
     """Run the screen."""
-    choices = Choices(**{"at": at, "now": NOW, **more})
+    choices = Choices(**{"at": at, "now": NOW, "windows": WINDOWS, **more})
     return run(list(paths), out, choices, catalog, processes=processes, progress=Quiet(), say=lambda text: None)
 
 

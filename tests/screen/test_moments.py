@@ -9,13 +9,15 @@ import pytest
 
 from cds_service.calcinosis.assessment import Assessment, Dialysis, Setting, Tier
 from cds_service.calcinosis.facts import EncounterClass
+from cds_service.keeping import windows_of
 from cds_service.screen.moments import parse_at
-from cds_service.screen.repeats import Repeats
+from cds_service.screen.repeats import Repeats, guidance_of
+from cds_service.settings import read_settings
 from cds_service.terminology.catalog import Catalog
 from tests.builders import condition, encounter, patient
 from tests.calls import calcium, phosphate
 from tests.conftest import NOW
-from tests.screen.runs import lines_of, screened, write
+from tests.screen.runs import WINDOWS, lines_of, screened, write
 
 Json = dict[str, Any]
 MORNING = "2026-10-10T07:30:00+02:00"
@@ -120,35 +122,51 @@ def test_a_date_alone_means_nine_in_the_morning() -> None:
     assert parse_at("2026-10-10", NOW.tzinfo).date == datetime(2026, 10, 10, 9, tzinfo=timezone(timedelta(hours=2)))
 
 
-# ---- repeats (CL-125)
+# ---- repeats (CL-125), by the rule of the running service
 
 
-def judged(tier: Tier, place: EncounterClass = EncounterClass.INPATIENT) -> Assessment:
-    return Assessment(evaluated_at=NOW, tier=tier, setting=Setting(place, Dialysis.NONE))
+def judged(tier: Tier, place: EncounterClass = EncounterClass.INPATIENT, headline: str = "CL-51") -> Assessment:
+    return Assessment(evaluated_at=NOW, tier=tier, setting=Setting(place, Dialysis.NONE), headline=headline)
+
+
+def shows(repeats: Repeats, assessment: Assessment, hours: float = 0) -> bool:
+    return repeats.shows(guidance_of(assessment, NOW + timedelta(hours=hours)))
 
 
 @pytest.mark.parametrize(
-    ("place", "hours", "shown"),
+    ("tier", "place", "hours", "shown"),
     [
-        (EncounterClass.INPATIENT, 23.99, False),
-        (EncounterClass.INPATIENT, 24, True),
-        (EncounterClass.OUTPATIENT, 24 * 30 - 0.01, False),
-        (EncounterClass.OUTPATIENT, 24 * 30, True),
-        (EncounterClass.UNKNOWN, 24 * 29, False),
+        (Tier.WARNING, EncounterClass.INPATIENT, 23.99, False),
+        (Tier.WARNING, EncounterClass.INPATIENT, 24, True),
+        (Tier.WARNING, EncounterClass.OUTPATIENT, 24 * 30 - 0.01, False),
+        (Tier.WARNING, EncounterClass.OUTPATIENT, 24 * 30, True),
+        (Tier.WARNING, EncounterClass.UNKNOWN, 24, True),
+        (Tier.CRITICAL, EncounterClass.OUTPATIENT, 23.99, False),
+        (Tier.CRITICAL, EncounterClass.OUTPATIENT, 24, True),
     ],
 )
-def test_the_same_tier_is_shown_again_after_a_time(place: EncounterClass, hours: float, shown: bool) -> None:
-    repeats = Repeats()
-    assert repeats.shows(judged(Tier.WARNING, place), NOW)
-    assert repeats.shows(judged(Tier.WARNING, place), NOW + timedelta(hours=hours)) is shown
+def test_the_same_guidance_is_shown_again_after_a_time(
+    tier: Tier, place: EncounterClass, hours: float, shown: bool
+) -> None:
+    repeats = Repeats(WINDOWS)
+    assert shows(repeats, judged(tier, place))
+    assert shows(repeats, judged(tier, place), hours) is shown
 
 
-def test_a_higher_tier_is_shown_at_once_and_a_lower_one_is_not() -> None:
-    repeats = Repeats()
-    assert not repeats.shows(judged(Tier.NONE), NOW)
-    assert repeats.shows(judged(Tier.INFO), NOW)
-    assert repeats.shows(judged(Tier.CRITICAL), NOW + timedelta(hours=1))
-    assert not repeats.shows(judged(Tier.WARNING), NOW + timedelta(hours=2))
+def test_how_long_an_acknowledgement_counts_is_that_of_the_settings() -> None:
+    repeats = Repeats(windows_of(read_settings({"CDS_SNOOZE_INPATIENT_H": "2"})))
+    assert [shows(repeats, judged(Tier.WARNING), hours) for hours in (0, 1.99, 2)] == [True, False, True]
+    always = Repeats(windows_of(read_settings({"CDS_SNOOZE_INPATIENT_H": "0"})))
+    assert [shows(always, judged(Tier.WARNING), hours) for hours in (0, 0.1)] == [True, True]
+
+
+def test_what_was_not_acknowledged_is_shown_at_once() -> None:
+    repeats = Repeats(WINDOWS)
+    assert not shows(repeats, judged(Tier.NONE))
+    assert shows(repeats, judged(Tier.INFO))
+    assert shows(repeats, judged(Tier.CRITICAL), 1)
+    assert not shows(repeats, judged(Tier.WARNING), 2)
+    assert shows(repeats, judged(Tier.WARNING, headline="CL-52"), 2)
 
 
 def test_a_new_pair_is_shown_at_once(catalog: Catalog, tmp_path: Path) -> None:
