@@ -5,18 +5,20 @@ Must not know: how a medicine is named (medicine.py), which codes there are (cat
 without a code is only counted.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from cds_service.calcinosis.facts import Exposure, Finding, Mark, Route, Taken
 from cds_service.fhir import releases, shapes
-from cds_service.fhir.dates import in_future, since_when
+from cds_service.fhir.dates import Future, since_when
 from cds_service.fhir.draft import Draft
 from cds_service.fhir.medicine import drugs_of, medicine_of, route_of, route_of_form
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects
 from cds_service.fhir.vocabulary import Vocabulary
+from cds_service.terminology.catalog import DrugCode, FindingCode
 
 _ORDERS: Final = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 _ORDERED: Final = {"active": True, "on-hold": False, "completed": False, "stopped": False, "ended": False}
@@ -55,6 +57,7 @@ class Medications:
         self._vocabulary = vocabulary
         self._catalog = vocabulary.catalog
         self._now = now
+        self._future = Future(now)
         self._subjects = subjects
         self._draft = draft
 
@@ -115,27 +118,27 @@ class Medications:
                 return
             active = unsaid
         codings = self._codings(resource)
-        if not codings:
+        drugs = drugs_of(codings, self._vocabulary.drugs)
+        rows = self._interfering(codings)
+        if not drugs and not rows:
             return
         started = self._when((period.start if period is not None else None) or at)
         ended = self._when(period.end) if period is not None else None
-        if (ended is not None and not in_future(ended, self._now)) or (
-            started is not None and in_future(started, self._now)
+        if (ended is not None and not self._future.holds(ended)) or (
+            started is not None and self._future.holds(started)
         ):
             active = False
         if isinstance(resource, shapes.MedicationStatement) and releases.is_out_of_use(resource):
             active = False
         use = _Use(reference, active, administered, route_of(dosage, self._catalog), started, ended)
-        if self._exposures(codings, use) and status not in _USED[kind]:
+        self._disturbances(rows, use)
+        self._exposures(drugs.values(), use)
+        if status not in _USED[kind]:
             self._draft.note(f"{reference}: status missing or not known, read as in use")
 
-    def _exposures(self, codings: tuple[shapes.Coding, ...], use: _Use) -> bool:
-        """Add one exposure for each medicine and what disturbs laboratory methods; tell whether there was any."""
-        drugs = drugs_of(codings, self._catalog)
-        found = False
-        for coding in codings:
-            found |= self._interference(coding, use)
-        for row in drugs.values():
+    def _exposures(self, drugs: Iterable[DrugCode], use: _Use) -> None:
+        """Add one exposure for each medicine."""
+        for row in drugs:
             drug = self._catalog.drugs[row.drug]
             self._draft.exposures.append(
                 Exposure(
@@ -151,10 +154,13 @@ class Medications:
                     ended=use.ended,
                 )
             )
-        return found or bool(drugs)
 
-    def _interference(self, coding: shapes.Coding, use: _Use) -> bool:
-        rows = self._vocabulary.findings(coding.system, coding.code or "")
+    def _interfering(self, codings: Iterable[shapes.Coding]) -> list[FindingCode]:
+        """What of these codes disturbs laboratory methods."""
+        findings = self._vocabulary.findings
+        return [row for coding in codings for row in findings(coding.system, coding.code or "")]
+
+    def _disturbances(self, rows: Iterable[FindingCode], use: _Use) -> None:
         for row in rows:
             self._draft.findings.append(
                 Finding(
@@ -168,7 +174,6 @@ class Medications:
                     since=use.started,
                 )
             )
-        return bool(rows)
 
     # ---- the medicine
 
@@ -181,6 +186,20 @@ class Medications:
 
     def _when(self, text: str | None) -> Taken | None:
         return since_when(text, self._now.tzinfo) if text else None
+
+
+def says_nothing(resource: shapes.AnyResource, vocabulary: Vocabulary) -> bool:
+    """Whether this is a medicine told by codes alone that no rule asks for: it leaves no trace on a record."""
+    if not isinstance(
+        resource, shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration
+    ):
+        return False
+    concept = resource.medicationCodeableConcept
+    if concept is None or resource.medicationReference is not None or resource.medication is not None:
+        return False
+    codings = [(coding.system or "", coding.code) for coding in concept.coding or () if coding.code]
+    drugs, findings = vocabulary.drugs, vocabulary.findings
+    return bool(codings) and not any(drugs(*coding) or findings(*coding) for coding in codings)
 
 
 def _bounds(dosage: list[shapes.Dosage] | None) -> shapes.Period | None:

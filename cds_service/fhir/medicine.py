@@ -5,7 +5,7 @@ Must not know: which codes there are (catalog), statuses, what a medicine does.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,14 +31,22 @@ _MOST: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Medicine:
-    """What a resource says of its medicine. text: its name in words. lost: it refers to a Medication that is not there.
+    """What a resource says of its medicine. lost: it refers to a Medication that is not there.
 
-    codings: all codes, of the medicine and of its ingredients.
+    codings: all codes, of the medicine and of its ingredients. concepts, named: what it is called.
     """
 
     codings: tuple[shapes.Coding, ...]
-    text: str
+    concepts: Sequence[shapes.CodeableConcept]
+    named: Sequence[str | None]
     lost: bool
+
+    @property
+    def text(self) -> str:
+        """Its name in words."""
+        displays = (coding.display for coding in self.codings)
+        words = (*(concept.text for concept in self.concepts), *displays, *self.named)
+        return next((text for text in words if text and text.strip()), "")
 
 
 def medicine_of(resource: releases.Medicine, held: Mapping[str, shapes.Medication]) -> Medicine:
@@ -55,8 +63,7 @@ def medicine_of(resource: releases.Medicine, held: Mapping[str, shapes.Medicatio
             if medication is not None:
                 there += [concept for concept in _contents(resource, medication, held) if concept is not None]
     codings = tuple(coding for concept in there for coding in concept.coding or () if coding.code)
-    words = [*(concept.text for concept in there), *(coding.display for coding in codings), *named]
-    return Medicine(codings, next((text for text in words if text and text.strip()), ""), lost)
+    return Medicine(codings, there, named, lost)
 
 
 def _contents(
@@ -95,11 +102,16 @@ def lost_medications(record: PatientRecord) -> list[str]:
     return list(found)[:_MOST]
 
 
-def drugs_of(codings: tuple[shapes.Coding, ...], catalog: Catalog) -> dict[str, DrugCode]:
-    """Return the medicines that these codes stand for, by drug id; a code that tells a route goes before others."""
+def drugs_of(
+    codings: tuple[shapes.Coding, ...], drugs_for: Callable[[str, str], tuple[DrugCode, ...]]
+) -> dict[str, DrugCode]:
+    """Return the medicines that these codes stand for, by drug id; a code that tells a route goes before others.
+
+    drugs_for: the medicines of a system and a code.
+    """
     drugs: dict[str, DrugCode] = {}
     for coding in codings:
-        for row in catalog.drugs_for(coding.system or "", coding.code or ""):
+        for row in drugs_for(coding.system or "", coding.code or ""):
             known = drugs.get(row.drug)
             if known is None or (not known.route_hint and row.route_hint):
                 drugs[row.drug] = row

@@ -164,7 +164,7 @@ def _order(
         return NotJudged(reference, Unjudged.NOT_TO_BE_GIVEN, medicine.text)
     if not medicine.codings:
         return NotJudged(reference, Unjudged.NOT_CODED, medicine.text)
-    rows = drugs_of(medicine.codings, catalog)
+    rows = drugs_of(medicine.codings, catalog.drugs_for)
     if not rows:
         unknown = not _is_covered(medicine, catalog) or _sounds_like_ours(medicine.text, catalog)
         return NotJudged(reference, Unjudged.CODE_UNKNOWN, medicine.text) if unknown else None

@@ -10,7 +10,7 @@ from cds_service.calcinosis.names import Input
 from cds_service.fhir.bounded import Bounded
 from cds_service.fhir.labels import Labels
 from cds_service.fhir.values import Interpretations, Ranges, Units
-from cds_service.terminology.catalog import Catalog, FindingCode
+from cds_service.terminology.catalog import Catalog, DrugCode, FindingCode
 
 
 class Vocabulary:
@@ -25,6 +25,7 @@ class Vocabulary:
         self.asked = frozenset(name for _, _, inputs in catalog.input_groups for name in inputs)
         # the inputs that a rule or a gap can speak of
         self.spoken_of = self.asked | frozenset(map(str, Input))
+        self._drugs: Bounded[tuple[str, str], tuple[DrugCode, ...]] = Bounded()
         self._findings: Bounded[tuple[str | None, str], tuple[FindingCode, ...]] = Bounded()
 
     def findings(self, system: str | None, code: str) -> tuple[FindingCode, ...]:
@@ -32,6 +33,12 @@ class Vocabulary:
         key = (system, code)
         known = self._findings.get(key)
         return self._findings.keep(key, self.catalog.findings(system or "", code)) if known is None else known
+
+    def drugs(self, system: str, code: str) -> tuple[DrugCode, ...]:
+        """The medicines of a code, as Catalog.drugs_for."""
+        key = (system, code)
+        known = self._drugs.get(key)
+        return self._drugs.keep(key, self.catalog.drugs_for(system, code)) if known is None else known
 
 
 _MOST_CATALOGS: Final = 4

@@ -4,9 +4,10 @@ Knows: which kind of resource stands under which prefetch key; what did not exis
 Must not know: how the prefetch is judged.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
+from itertools import compress
 from typing import Final, cast
 
 import msgspec
@@ -33,6 +34,9 @@ KEYS: Final[Mapping[Rank, str]] = {
 }
 _RESOURCE: Final[msgspec.json.Decoder[shapes.AnyResource]] = msgspec.json.Decoder(shapes.AnyResource)
 _ENTRY: Final = msgspec.json.Decoder(shapes.RawEntry)
+# since when resources count that do not tell
+_ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
+_ORDERS: Final = frozenset({Rank.REQUEST, Rank.STATEMENT, Rank.ADMINISTRATION})
 _RESULTS: Final = (shapes.Observation, shapes.DiagnosticReport)
 
 
@@ -42,15 +46,17 @@ class Shelf:
 
     resources: None where one does not fit its shape. lines: as they came, kept only where one does not fit (the whole
     key is then read in the tolerant way) or came from a Bundle; urls: the address of each in its Bundle.
-    since: since when each was known, once that is asked for; newest: the last of these times.
+    since: since when each was known, once that is asked for; newest: the last of these times. refers: the Medications
+    that each names; empty where none names any.
     """
 
     resources: list[shapes.AnyResource | None] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
     urls: list[Raw] = field(default_factory=list)
-    since: list[datetime | None] = field(default_factory=list)
+    since: list[datetime] = field(default_factory=list)
     newest: datetime | None = None
     is_dated: bool = False
+    refers: list[tuple[str, ...]] | None = None
     odd: bool = False
 
 
@@ -58,7 +64,8 @@ class Record:
     """One patient's resources as exported.
 
     exported: the prefetch keys of which the export holds any; a key that is not there was not asked, as in a call.
-    shared: finds a Medication or Location by reference. everything: count all diagnoses, orders and procedures at any
+    shared: finds a Medication or Location by reference. says_nothing: tells an order that no call would look at; it is
+    left out here once, not passed over at each moment. everything: count all diagnoses, orders and procedures at any
     moment, whenever they were recorded.
     """
 
@@ -70,11 +77,13 @@ class Record:
         exported: Iterable[str],
         shared: Callable[[str], bytes | None],
         zone: tzinfo | None,
+        says_nothing: Callable[[shapes.AnyResource], bool],
         everything: bool = False,
     ) -> None:
         self.patient = patient
         self.known = Known(zone)
         self._shared = shared
+        self._says_nothing = says_nothing
         self._everything = everything
         self._found: dict[str, tuple[shapes.AnyResource | None, bytes] | None] = {}
         self._shelves: dict[str, Shelf] = {key: Shelf() for key in exported}
@@ -91,7 +100,7 @@ class Record:
         if shelf is not None:
             for resource, since in zip(shelf.resources, self._since(shelf), strict=True):
                 if isinstance(resource, shapes.Observation):
-                    yield resource, since
+                    yield resource, since if since is not _ALWAYS else None
 
     def prefetch(self, at: datetime | None, encounter: shapes.Encounter | None) -> Prefetch:
         """What a call about the patient would have brought; at: None for all there is."""
@@ -123,7 +132,7 @@ class Record:
             if newest is None or until is None or newest <= until:
                 found.append(newest)
             else:
-                found += [at for at in self._since(shelf) if at is not None and at <= until]
+                found += [at for at in self._since(shelf) if at is not _ALWAYS and at <= until]
         return max((at for at in found if at is not None), default=None)
 
     # ---- shelves
@@ -137,6 +146,8 @@ class Record:
             resources = _RESOURCE.decode_lines(data)
         except parts.UNREADABLE:
             return key
+        if rank in _ORDERS:
+            resources = [each for each in resources if not self._says_nothing(each)]
         shelf = self._shelves.setdefault(key, Shelf())
         if shelf.resources:
             shelf.resources += resources
@@ -169,10 +180,10 @@ class Record:
 
     # ---- what is known at a moment
 
-    def _since(self, shelf: Shelf) -> list[datetime | None]:
+    def _since(self, shelf: Shelf) -> list[datetime]:
         if len(shelf.since) != len(shelf.resources):
             since = self.known.since
-            shelf.since = [None if each is None else since(each) for each in shelf.resources]
+            shelf.since = [_ALWAYS if each is None else since(each) or _ALWAYS for each in shelf.resources]
         return shelf.since
 
     def _newest(self, shelf: Shelf) -> datetime | None:
@@ -194,13 +205,15 @@ class Record:
             return None
         since = self._since(shelf)
         if self._everything:
-            since = [each if isinstance(r, _RESULTS) else None for each, r in zip(since, shelf.resources, strict=True)]
-        return [place for place, each in enumerate(since) if each is None or each <= at]
+            since = [
+                each if isinstance(r, _RESULTS) else _ALWAYS for each, r in zip(since, shelf.resources, strict=True)
+            ]
+        return list(compress(range(len(since)), map(at.astimezone(UTC).__ge__, since)))
 
-    def _picked(self, shelf: Shelf, places: Iterable[int]) -> Raw | shapes.Brought:
+    def _picked(self, shelf: Shelf, places: Sequence[int]) -> Raw | shapes.Brought:
         resources = shelf.resources
         picked = [resources[place] for place in places]
-        referred = self._medications(picked)
+        referred = self._medications(shelf, places)
         if not shelf.odd:
             return cast(list[shapes.AnyResource], [*picked, *(found for found, _ in referred if found is not None)])
         entries = [
@@ -214,20 +227,14 @@ class Record:
 
     # ---- resources of nobody
 
-    def _medications(
-        self, orders: Iterable[shapes.AnyResource | None]
-    ) -> list[tuple[shapes.AnyResource | None, bytes]]:
-        """The Medications that these name."""
-        names: dict[str, None] = {}
-        for order in orders:
-            if not isinstance(
-                order, shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration
-            ):
-                continue
-            medication = order.medication
-            for reference in (order.medicationReference, medication.reference if medication is not None else None):
-                if reference is not None and reference.reference and not reference.reference.startswith("#"):
-                    names[local_reference(reference.reference)] = None
+    def _medications(self, shelf: Shelf, places: Iterable[int]) -> list[tuple[shapes.AnyResource | None, bytes]]:
+        """The Medications that the resources at these places name."""
+        if shelf.refers is None:
+            refers = list(map(_medications_named, shelf.resources))
+            shelf.refers = refers if any(refers) else []
+        if not shelf.refers:
+            return []
+        names = dict.fromkeys(name for place in places for name in shelf.refers[place])
         return [found for name in names if (found := self._find(name)) is not None]
 
     def _wards(self, encounter: shapes.Encounter) -> list[shapes.AnyResource]:
@@ -244,6 +251,16 @@ class Record:
             data = self._shared(name)
             self._found[name] = None if data is None else (_read(data), data)
         return self._found[name]
+
+
+def _medications_named(order: shapes.AnyResource | None) -> tuple[str, ...]:
+    """The Medications that a resource names beside itself."""
+    if not isinstance(order, shapes.MedicationRequest | shapes.MedicationStatement | shapes.MedicationAdministration):
+        return ()
+    medication = order.medication
+    given = (order.medicationReference, medication.reference if medication is not None else None)
+    names = [each.reference for each in given if each is not None and each.reference]
+    return tuple(local_reference(name) for name in names if not name.startswith("#"))
 
 
 def _read(line: bytes) -> shapes.AnyResource | None:

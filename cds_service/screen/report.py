@@ -5,11 +5,13 @@ Must not know: layout (report.html.j2), patients.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, Final
 
 from cds_service.calcinosis.assessment import Tier
 from cds_service.screen import charts, tables
 from cds_service.screen.masking import hidden
+from cds_service.screen.moments import EACH_DAY
 from cds_service.screen.numbers import ALL_TIERS, Numbers, limits_of, rate_of, small_of, tier_cells
 from cds_service.screen.observe import BINS
 from cds_service.screen.page import render
@@ -59,6 +61,7 @@ def view(n: Numbers) -> dict[str, Any]:
         "not_judged": _not_judged(n),
         "findings": _findings(n, openings),
         "limits": [float(each) for each in limits_of(n)],
+        "windows": {name: _span(getattr(n.choices.windows, name)) for name in ("inpatient", "outpatient", "critical")},
     }
 
 
@@ -169,6 +172,11 @@ def _findings(n: Numbers, openings: int) -> list[str]:
     every, shown = _any(n, openings).values()
     if every and shown is not None:
         told.append(f"{every:.1f} cards per 100 chart openings; {shown:.1f} with repeats suppressed.")
+        if every == shown and n.choices.moments.kind == EACH_DAY and n.choices.windows.inpatient <= timedelta(days=1):
+            told.append(
+                "No repeat was suppressed, for openings at the same time of each day lie as far apart as an "
+                "acknowledgement counts in hospital."
+            )
     some = [row for row in _burden(n, openings)[:3] if row["cell"] is None or row["cell"].count]
     if not some:
         told.append("No card at any opening. Read beside it what lacked: an empty result is no statement about risk.")
@@ -204,6 +212,12 @@ def _on_data(n: Numbers, openings: int) -> Iterable[str]:
                 )
     if n.found.bad:
         yield f"{n.found.bad:,} lines or files could not be read (problems.csv); they are not in these numbers."
+
+
+def _span(window: timedelta) -> str:
+    """A window in words."""
+    hours = window / timedelta(hours=1)
+    return f"{hours:g} hours" if hours < 48 or hours % 24 else f"{hours / 24:g} days"
 
 
 def _percent(part: int, whole: int) -> str:

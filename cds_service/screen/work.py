@@ -8,12 +8,15 @@ import heapq
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from cds_service.fhir.bounded import Bounded
+from cds_service.fhir.medications import says_nothing
+from cds_service.fhir.vocabulary import vocabulary_of
 from cds_service.screen.fhir_out import resource_line
 from cds_service.screen.inputs import Piece
 from cds_service.screen.judge import Judge
@@ -75,6 +78,7 @@ class Judging:
         moments = Moments(choices.moments, catalog, clock, fixed_zone=bool(choices.zone), shifted=known.shifted)
         self._judge = Judge(catalog, moments)
         self._knowledge = catalog.knowledge
+        self._says_nothing = partial(says_nothing, vocabulary=vocabulary_of(catalog))
         self._variants = variants(catalog.knowledge)
         self._choices = choices
         self._known = known
@@ -95,6 +99,7 @@ class Judging:
             exported=self._known.exported,
             shared=shared,
             zone=choices.tzinfo,
+            says_nothing=self._says_nothing,
             everything=choices.everything,
         )
         observer = Observer(self._knowledge, self._variants, choices.windows)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from cds_service.screen.found import MOST_CODES, OTHER_CODES, Found, Rows
 from cds_service.screen.inputs import InputError, InputFile, find, pieces
 from cds_service.screen.lines import Block, blocks
+from cds_service.screen.scan import Scan
 from cds_service.terminology.catalog import Catalog
 from tests.builders import PATIENT, bundle, condition, encounter, patient
 from tests.calls import calcium, phosphate
@@ -163,6 +165,31 @@ def test_unmapped_results_are_left_out_and_counted(catalog: Catalog, tmp_path: P
     screened(catalog, [tmp_path / "x.ndjson"], tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     assert "718-7" in page
+
+
+def test_codes_without_end_are_counted_in_bounded_memory() -> None:
+    total = Found()
+    for part in range(5):
+        found = Found(unmapped={b"often": 50, **{b"%d-%d" % (part, number): 1 for number in range(MOST_CODES)}})
+        total.add(found, 0, 0)
+    assert len(total.unmapped) <= 2 * MOST_CODES
+    assert total.unmapped[b"often"] == 250
+    assert sum(total.unmapped.values()) == 5 * (MOST_CODES + 50)
+
+
+def test_panels_and_odd_codes_are_kept_and_counted(catalog: Catalog, tmp_path: Path) -> None:
+    unmapped = {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}
+    panel = calcium(1, id="panel") | {"code": unmapped, "component": [{"code": calcium(1)["code"]}]}
+    odd = calcium(1, id="long") | {"code": {"coding": [{"code": "x" * 3_000}]}}
+    write(tmp_path / "x.ndjson", [patient(), calcium(10.5), panel, odd, calcium(2, id="other") | {"code": unmapped}])
+    held: list[Rows] = []
+    scan = Scan(catalog, lambda rows, offset: held.append(rows), lambda name, data: None)
+    files, _ = find([tmp_path / "x.ndjson"])
+    found = scan.piece(files[0], next(pieces(files)))
+    ((_, of_patient), (_, results)) = sorted((rank, lines) for (_, rank), lines in held[0].items())
+    assert (len(of_patient), [json.loads(line)["id"] for line in results]) == (1, [calcium(1)["id"], "panel"])
+    assert sorted(count for count in found.unmapped.values() if count) == [1, 1]
+    assert found.unmapped[OTHER_CODES] == 1
 
 
 def test_a_folder_with_nothing_to_read_is_refused(tmp_path: Path) -> None:

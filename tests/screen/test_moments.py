@@ -5,11 +5,16 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds_service.calcinosis.assessment import Assessment, Dialysis, Setting, Tier
 from cds_service.calcinosis.facts import EncounterClass
+from cds_service.fhir import shapes
 from cds_service.keeping import windows_of
+from cds_service.screen.known import Known
 from cds_service.screen.moments import parse_at
 from cds_service.screen.repeats import Repeats, guidance_of
 from cds_service.settings import read_settings
@@ -37,6 +42,38 @@ def test_latest_is_when_the_newest_result_was_known(catalog: Catalog, tmp_path: 
     assert line["at"] == "2026-10-12T07:30:00+02:00"
     (line,) = lines(catalog, tmp_path, phosphate(7.5, effectiveDateTime=MORNING, issued="2026-10-10T09:15:00+02:00"))
     assert line["at"] == "2026-10-10T09:15:00+02:00"
+
+
+TIMES = [
+    *("2026-10-12T07:30:00+02:00", "2026-10-12T06:30:00Z", "2026-10-12T07:30:01+02:00", "2026-10-12T07:30:00.5+02:00"),
+    *("2026-10-12", "2026-10", "", "yesterday", "2026-13-40T07:30:00+02:00", "2026-10-12T07:30:00", "9"),
+]
+
+
+USUAL = st.sampled_from(TIMES[:3])
+ODD = st.sampled_from(TIMES)
+
+
+@given(
+    st.lists(st.tuples(USUAL, st.none() | USUAL, st.just(False)), max_size=4)
+    | st.lists(st.tuples(USUAL | ODD, st.none() | USUAL | ODD, st.booleans()), max_size=6)
+)
+def test_the_newest_result_is_found_by_its_text_or_by_all_times(held: list[tuple[str, str | None, bool]]) -> None:
+    results = [
+        msgspec.json.decode(
+            msgspec.json.encode(
+                {"resourceType": "Observation", "issued": issued}
+                | ({"effectivePeriod": {"start": text}} if is_period else {"effectiveDateTime": text})
+            ),
+            type=shapes.Observation,
+        )
+        for text, issued, is_period in held
+    ]
+    known = Known(NOW.tzinfo)
+    since = [known.result(each) for each in results]
+    newest = max((at for at in since if at is not None), default=None)
+    of_then = [each for each, at in zip(results, since, strict=True) if at is not None and at == newest]
+    assert known.newest(results) == (newest, of_then)
 
 
 def test_a_result_counts_from_its_issue_on(catalog: Catalog, tmp_path: Path) -> None:

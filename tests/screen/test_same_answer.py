@@ -18,7 +18,8 @@ from flask.testing import FlaskClient
 from cds_service.app import create_app
 from cds_service.settings import read_settings
 from cds_service.terminology.catalog import Catalog
-from tests.calls import CLOCK, EXPLAIN, INSTANCE, PATIENT_VIEW
+from tests.builders import PATIENT, patient
+from tests.calls import CLOCK, EXPLAIN, INSTANCE, PATIENT_VIEW, calcium, phosphate
 from tests.screen.runs import assessment_of, lines_of, screened, write
 
 ROOT = Path(__file__).parents[2]
@@ -137,6 +138,36 @@ def test_a_sample_is_judged_as_the_hook_judges_it(
     own = [each for each in held if owner_of(each[1]) in (None, patient)]
     expected = called(hook, patient, told["encounter"], told["at"], prefetch_of(own, told["encounter"]))
     assert assessment_of(line) == expected
+
+
+def test_orders_that_no_rule_asks_for_are_left_out_without_a_trace(
+    catalog: Catalog, hook: FlaskClient, tmp_path: Path
+) -> None:
+    rxnorm = "http://www.nlm.nih.gov/research/umls/rxnorm"
+    codings = [[], [{"system": rxnorm, "code": "723"}], [{"system": rxnorm, "code": "1894"}], [{"code": "x"}], [{}]]
+    orders = [
+        {
+            "resourceType": kind,
+            "id": f"m{place}",
+            "status": status,
+            "intent": "order",
+            "medicationCodeableConcept": {"coding": coding, "text": "a medicine"},
+            "subject": {"reference": f"Patient/{PATIENT}"},
+        }
+        for kind in ("MedicationRequest", "MedicationStatement", "MedicationAdministration")
+        for status in ("active", "strange")
+        for place, coding in enumerate(codings)
+    ]
+    named = {"resourceType": "Medication", "id": "named", "code": {"coding": codings[2]}}
+    by_name = [orders[1] | {"id": "by-name", "medicationReference": {"reference": "Medication/named"}}, named]
+    for held, seen in ((orders, True), ([orders[1]], False), (by_name, True)):
+        lines = [json.dumps(each, default=str).encode() for each in (patient(), calcium(10.5), phosphate(7.5), *held)]
+        write(tmp_path / "in" / "x.ndjson", lines)
+        screened(catalog, [tmp_path / "in"], tmp_path / "out")
+        (line,) = lines_of(tmp_path / "out")
+        prefetch = prefetch_of(((json.loads(each)["resourceType"], each) for each in lines), None)
+        assert assessment_of(line) == called(hook, PATIENT, None, json.loads(line)["at"], prefetch)
+        assert (b"calcitriol" in line) is seen
 
 
 @pytest.mark.skipif(not MIMIC.is_dir(), reason="the open data sets are not here")

@@ -13,7 +13,7 @@ from cds_service.screen.setup import Choices
 from cds_service.terminology.catalog import Catalog
 from tests.builders import bundle
 from tests.conftest import NOW
-from tests.screen.runs import lines_of, screened, write
+from tests.screen.runs import WINDOWS, lines_of, screened, write
 from tests.screen.test_files import people
 from tests.screen.test_same_answer import MIMIC
 
@@ -40,7 +40,7 @@ def spark():  # type: ignore[no-untyped-def]
 def on_spark(spark: object, catalog: Catalog, paths: list[Path], out: Path, **choices: object) -> None:
     from cds_service.screen import spark as on
 
-    given = Choices(**{"at": "latest", "now": NOW, **choices})  # type: ignore[arg-type]
+    given = Choices(**{"at": "latest", "now": NOW, "windows": WINDOWS, **choices})  # type: ignore[arg-type]
     on.screened(spark, [str(path) for path in paths], out, given, catalog, say=print)  # type: ignore[arg-type]
 
 
