@@ -6,11 +6,18 @@ Must not know: what is drawn. Texts are escaped here.
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Final
 
 _W: Final = 720
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 26, 46
+# the points of a line, by its class
+_SHAPES: Final = {
+    "critical": '<path d="M{x:.1f} {top:.1f}L{right:.1f} {bottom:.1f}H{left:.1f}z"/>',
+    "warning": '<rect x="{left:.1f}" y="{top:.1f}" width="9" height="9"/>',
+    "": '<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>',
+}
 
 
 def histogram(
@@ -30,9 +37,7 @@ def histogram(
     for start, width, count in bars:
         left, right = x(start), x(start + width)
         if count is None:
-            parts.append(
-                _rect(left + 0.5, height - _BOTTOM - 5, right - left - 1, 5, "hidden", "fewer than 11 patients")
-            )
+            parts.append(_rect(left + 0.5, height - _BOTTOM - 5, right - left - 1, 5, "hidden", "hidden"))
         elif count:
             top = y(count)
             told = f"{start:g} to {start + width:g}: {count:,}"
@@ -45,24 +50,20 @@ def histogram(
     return _svg(height, title, parts)
 
 
-def stacked(rows: Sequence[tuple[str, Sequence[tuple[str, float | None]]]], title: str, axis: str) -> str:
-    """Horizontal bars of (label, parts of (class, value; None when hidden))."""
-    step, left = 40, 190
+def labelled(rows: Sequence[tuple[str, str, float | None]], title: str, axis: str) -> str:
+    """Horizontal bars of (label, class, value; None when hidden), each with its label and its value in words."""
+    step, left = 30, 250
     height = _TOP + step * len(rows) + _BOTTOM
-    most = _nice(max([sum(value or 0 for _, value in parts) for _, parts in rows] or [1]) or 1)
+    most = _nice(max([value or 0 for _, _, value in rows] or [1]) or 1)
     x = _Scale(0, most, left, _W - _RIGHT - 60)
     drawn = [_x_axis(x, height, axis)]
-    for place, (label, values) in enumerate(rows):
-        top, at = _TOP + step * place, 0.0
-        drawn.append(f'<text class="label" x="{left - 10}" y="{top + 18}" text-anchor="end">{escape(label)}</text>')
-        for name, value in values:
-            if value:
-                told = f"{label}, {name}: {value:.2f}"
-                drawn.append(_rect(x(at), top, max(x(at + value) - x(at), 0.8), 26, f"tier-{name}", told))
-                at += value
-        told = "hidden" if any(value is None for _, value in values) else ""
-        total = f"{at:.1f}" if not told else f"{at:.1f} + hidden"
-        drawn.append(f'<text class="value" x="{x(at) + 6:.1f}" y="{top + 18}">{total}</text>')
+    for place, (label, name, value) in enumerate(rows):
+        top = _TOP + step * place
+        told = "hidden" if value is None else f"{value:.2f}"
+        drawn.append(f'<text class="label" x="{left - 10}" y="{top + 14}" text-anchor="end">{escape(label)}</text>')
+        if value:
+            drawn.append(_rect(x(0), top, max(x(value) - x(0), 0.8), 20, f"tier-{name}", f"{label}: {told}"))
+        drawn.append(f'<text class="value" x="{x(value or 0) + 6:.1f}" y="{top + 14}">{told}</text>')
     return _svg(height, title, drawn)
 
 
@@ -74,21 +75,39 @@ def lines(
     points = [(at, value) for _, held in series for at, value in held if value is not None]
     xs = sorted({at for _, held in series for at, _ in held})
     most = _nice(max([value for _, value in points] or [1]) or 1)
-    x = _Scale(xs[0] - 2, xs[-1] + 2, _LEFT, _W - _RIGHT)
+    x = _Scale(xs[0] - 2, xs[-1] + 2, _LEFT, _W - _RIGHT - 44)
     y = _Scale(0, most, height - _BOTTOM, _TOP)
     drawn = [_y_axis(y, most, y_axis), _x_axis(x, height, x_axis, xs)]
     drawn.append(f'<line class="mark" x1="{x(now):.1f}" x2="{x(now):.1f}" y1="{_TOP - 8}" y2="{height - _BOTTOM}"/>')
     drawn.append(f'<text class="mark-text" x="{x(now) + 4:.1f}" y="{_TOP - 2}">in force</text>')
+    ends: list[tuple[float, float, str]] = []
     for name, held in series:
         seen = [(x(at), y(value), value) for at, value in held if value is not None]
-        path = " ".join(f"{'L' if place else 'M'}{px:.1f} {py:.1f}" for place, (px, py, _) in enumerate(seen))
-        drawn.append(f'<path class="line line-{escape(name)}" d="{path}"/>')
-        drawn += [
-            f'<circle class="dot tier-{escape(name)}" cx="{px:.1f}" cy="{py:.1f}" r="4">'
-            f"<title>{escape(name)}: {value:.2f}</title></circle>"
-            for px, py, value in seen
+        steps = [
+            f"M{x(at):.1f} {y(value):.1f}L{x(to):.1f} {y(then):.1f}"
+            for (at, value), (to, then) in pairwise(held)
+            if value is not None and then is not None
         ]
-    return _svg(height, title, drawn)
+        drawn.append(f'<path class="line line-{escape(name)}" d="{"".join(steps)}"/>')
+        drawn += [_point(name, px, py, f"{name}: {value:.2f}") for px, py, value in seen]
+        if seen:
+            ends.append((seen[-1][0] + 9, seen[-1][1] + 4, name))
+    return _svg(height, title, [*drawn, *_apart(ends)])
+
+
+def _apart(ends: Sequence[tuple[float, float, str]]) -> list[str]:
+    """The names of lines at their ends, none over another."""
+    drawn, free = [], 0.0
+    for x, y, name in sorted(ends, key=lambda end: end[1]):
+        free = max(y, free + 13)
+        drawn.append(f'<text class="end" x="{x:.1f}" y="{free:.1f}">{escape(name)}</text>')
+    return drawn
+
+
+def _point(name: str, x: float, y: float, told: str) -> str:
+    """A point whose shape tells its line as its colour does."""
+    shape = _SHAPES.get(name, _SHAPES[""]).format(x=x, y=y, left=x - 4.5, right=x + 4.5, top=y - 4.5, bottom=y + 4.5)
+    return f'<g class="dot tier-{escape(name)}">{shape}<title>{escape(told)}</title></g>'
 
 
 class _Scale:

@@ -21,8 +21,8 @@ def render(values: dict[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(values)
 
 
-def _rate(value: float | None, smallest: int) -> str:
+def _rate(value: float | None) -> str:
     """A rate with as many places as it needs; a hidden one says so."""
     if value is None:
-        return f"<{smallest}" if smallest else "\u2013"
+        return "hidden"
     return "0" if value == 0 else f"{value:.2f}" if value < 10 else f"{value:.1f}"

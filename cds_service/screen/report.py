@@ -4,7 +4,7 @@ Knows: which tables there are, rates, small cells, what to say when there is not
 Must not know: layout (report.html.j2), patients.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -102,10 +102,11 @@ def _any(n: Numbers, openings: int) -> dict[str, float | None]:
 def _burden_chart(n: Numbers, openings: int) -> str:
     rows = _burden(n, openings)[:3]
     drawn = [
-        (label, [(str(row["tier"]), row[key]) for row in rows])
+        (f"{row['tier']}, {label}", str(row["tier"]), row[key])
+        for row in rows
         for label, key in (("every opening", "per_100"), ("repeats suppressed", "shown_per_100"))
     ]
-    return charts.stacked(drawn, "Cards per 100 chart openings by tier", "cards per 100 chart openings")
+    return charts.labelled(drawn, "Cards per 100 chart openings by tier", "cards per 100 chart openings")
 
 
 def _budget(n: Numbers, openings: int) -> list[dict[str, Any]]:
@@ -166,33 +167,46 @@ def _not_judged(n: Numbers) -> list[tuple[str, Cell | None]]:
 
 def _findings(n: Numbers, openings: int) -> list[str]:
     """What the numbers say, in sentences; above all why nothing was found where nothing was."""
-    told = list(_on_data(n, openings))
-    if not openings:
-        return told
+    return [*_on_data(n, openings), *(_on_cards(n, openings) if openings else ())]
+
+
+def _on_cards(n: Numbers, openings: int) -> Iterator[str]:
     every, shown = _any(n, openings).values()
     if every and shown is not None:
-        told.append(f"{every:.1f} cards per 100 chart openings; {shown:.1f} with repeats suppressed.")
+        yield f"{every:.1f} cards per 100 chart openings; {shown:.1f} with repeats suppressed."
         if every == shown and n.choices.moments.kind == EACH_DAY and n.choices.windows.inpatient <= timedelta(days=1):
-            told.append(
+            yield (
                 "No repeat was suppressed, for openings at the same time of each day lie as far apart as an "
                 "acknowledgement counts in hospital."
             )
-    some = [row for row in _burden(n, openings)[:3] if row["cell"] is None or row["cell"].count]
-    if not some:
-        told.append("No card at any opening. Read beside it what lacked: an empty result is no statement about risk.")
+    burden = _burden(n, openings)
+    if not any(row["cell"] is None or row["cell"].count for row in burden[:3]):
+        yield "No card at any opening. Read beside it what lacked: an empty result is no statement about risk."
     for each in _budget(n, openings):
         if each["rate"] is not None and not each["within"] and each["label"] == "repeats suppressed":
-            told.append(
+            yield (
                 f"Cards at tier {each['name']}: {each['rate']:.1f} per 100 openings with repeats suppressed, "
                 f"above the budget of {each['limit']:g}."
             )
+    yield from _on_pairs(n, openings)
+    if any(row["small"] for row in burden):
+        yield (
+            "Some counts are hidden, for they stand for few patients. A committee that may see them asks for a run "
+            "with --show-small-cells."
+        )
+
+
+def _on_pairs(n: Numbers, openings: int) -> Iterator[str]:
+    pairs = _pairs(n)
+    shares = [f"{each['share']:.2f} % above {each['limit']}" for each in pairs["above"] if each["share"] is not None]
+    if pairs["pairs"].count and not pairs["small"] and shares:
+        yield f"Of {pairs['pairs'].count:,} calcium-phosphate pairs {' and '.join(shares)}."
     no_pair = n.tally.of("with-product", "no pair")
     if no_pair.count and not small_of(n, no_pair):
-        told.append(f"At {_percent(no_pair.count, openings)} of the openings there was no usable pair to judge.")
-    return told
+        yield f"At {_percent(no_pair.count, openings)} of the openings there was no usable pair to judge."
 
 
-def _on_data(n: Numbers, openings: int) -> Iterable[str]:
+def _on_data(n: Numbers, openings: int) -> Iterator[str]:
     if not n.stats.patients:
         yield "No patient was found in the files: no resource names one."
     if n.known.shifted:
