@@ -13,6 +13,7 @@ from typing import BinaryIO, Final, cast
 from cds_service.screen.inputs import InputFile, Piece
 
 BLOCK_BYTES: Final = 1024 * 1024
+_LARGEST_STEP: Final = 16 * 1024 * 1024
 MOST_LINE_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -73,11 +74,11 @@ class _Told:
         self._back = b""
         self.at = self._told
 
-    def more(self) -> bytes:
+    def more(self, size: int = BLOCK_BYTES) -> bytes:
         if self._back:
             data, self._back = self._back, b""
         else:
-            data = self._text.read(BLOCK_BYTES)
+            data = self._text.read(size)
             place = self._raw.tell()
             self._read(place - self._told)
             self._told = place
@@ -104,7 +105,8 @@ def _cut(source: _Told, offset: int, end: int | None, longest: int) -> Iterator[
     rest, line, lost = b"", 1, False
     while end is None or offset < end:
         try:
-            data = source.more()
+            # a long line is read in growing steps, for each step copies what came of it so far
+            data = source.more(min(max(BLOCK_BYTES, len(rest)), _LARGEST_STEP))
         except (EOFError, zlib.error, gzip.BadGzipFile):
             yield Problem(line, "the gzip file is damaged or ends early; what follows is lost")
             return
