@@ -151,11 +151,15 @@ class CauseFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlsoRecorded:
-    """On the record, but not blamed. id is None for other calcification (CL-96), which `text` names."""
+    """On the record, but not blamed. id is None for other calcification (CL-96), which `text` names.
+
+    suspected: the record only suspects it (CL-10).
+    """
 
     id: str | None
     text: str
     evidence: tuple[str, ...]
+    suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,8 @@ class Assessment:
         CL-115 forbid.
     tests: inputs of laboratory tests that a card may offer to order (CL-100, CL-109).
     values: the latest usable value of each other analyte that a reader wants beside the product (PTH, eGFR ...).
-    documented_names: names of the documented calcifications.
+    documented_names: names of the documented calcifications. suspected_names: of those that are only suspected.
+    after_dialysis: the newer product of a sample after dialysis that did not lower the tier (CL-43).
     uncorrected_because: why the calcium of the product was not corrected for albumin (CL-19), None when no reason stood
         in the way.
     protein_gap_g_dl: total protein minus albumin where it exceeds the limit of CL-27.
@@ -207,12 +212,14 @@ class Assessment:
     documented_type: CalcinosisType = CalcinosisType.NONE
     documented_by: tuple[str, ...] = ()
     documented_names: tuple[str, ...] = ()
+    suspected_names: tuple[str, ...] = ()
     causes: tuple[CauseFound, ...] = ()
     also_recorded: tuple[AlsoRecorded, ...] = ()
     confidence: Confidence = Confidence.HIGH
     weaknesses: tuple[str, ...] = ()
     product: Product | None = None
     trend: Trend | None = None
+    after_dialysis: EarlierProduct | None = None
     flags: tuple[Mark, ...] = ()
     gaps: tuple[Gap, ...] = ()
     risk_factors: tuple[RiskFactor, ...] = ()

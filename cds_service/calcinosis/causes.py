@@ -129,12 +129,15 @@ def found(chart: Chart, cause: str, basis: Basis, evidence: Iterable[str], *rule
 # ---- what is documented
 
 
-def documented(chart: Chart) -> tuple[Documented, ...]:
-    """Return the calcifications on the record: an exact code, or two codes of one Condition that single out one."""
+def documented(chart: Chart, *, suspected: bool = False) -> tuple[Documented, ...]:
+    """Return the calcifications on the record: an exact code, or two codes of one Condition that single out one.
+
+    suspected: those that are suspected (CL-10) instead of those that are confirmed.
+    """
     stated: dict[str, list[Finding]] = defaultdict(list)
     for finding in chart.facts.findings:
         cause = chart.knowledge.causes.get(finding.concept)
-        if cause is not None and cause.documents_calcification and not finding.suspected:
+        if cause is not None and cause.documents_calcification and finding.suspected is suspected:
             stated[finding.reference].append(finding)
     by_concept: dict[str, list[Finding]] = defaultdict(list)
     for findings in stated.values():
@@ -173,6 +176,21 @@ def other_calcification(chart: Chart) -> tuple[AlsoRecorded, ...]:
     )
 
 
+def suspected(chart: Chart) -> tuple[AlsoRecorded, ...]:
+    """Return what the record suspects: it is told as suspected and names no cause (CL-10)."""
+    evidence: dict[str, list[str]] = defaultdict(list)
+    for finding in chart.facts.findings:
+        cause = chart.knowledge.causes.get(finding.concept)
+        if cause is None or not (finding.suspected and finding.active and finding.specificity in ALONE):
+            continue
+        if cause.type is not None or cause.documents_calcification:
+            evidence[cause.id].append(finding.reference)
+    return tuple(
+        AlsoRecorded(id=cause, text=f"{chart.knowledge.causes[cause].name}, suspected", evidence=refs, suspected=True)
+        for cause, refs in sorted((cause, tuple(dict.fromkeys(refs))) for cause, refs in evidence.items())
+    )
+
+
 def _by_name(findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:
     names: dict[str, list[str]] = defaultdict(list)
     for finding in findings:
@@ -188,7 +206,7 @@ def recorded(
 ) -> tuple[list[CauseFound], list[AlsoRecorded]]:
     """Return the recorded causes that count now, and those that are on the record but not blamed."""
     counted: list[CauseFound] = []
-    aside: list[AlsoRecorded] = list(other_calcification(chart))
+    aside: list[AlsoRecorded] = [*other_calcification(chart), *suspected(chart)]
     evidence = _recorded_evidence(chart, calcifications)
     for cause_id, references in evidence.items():
         cause = chart.knowledge.causes[cause_id]

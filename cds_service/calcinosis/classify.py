@@ -39,7 +39,7 @@ from cds_service.calcinosis.knowledge import Knowledge
 from cds_service.calcinosis.names import CauseId, Input
 from cds_service.calcinosis.pathway import VALUE_RULES, Conclusion, Picture, conclude, confidence, documented_type
 from cds_service.calcinosis.patterns import Evidence, patterns
-from cds_service.calcinosis.present import Judged, judge_pairs, present_levels, trend_of
+from cds_service.calcinosis.present import Judged, after_dialysis, judge_pairs, present_levels, trend_of
 from cds_service.calcinosis.product import (
     calcium_position,
     protein_gap,
@@ -95,6 +95,7 @@ def classify(facts: PatientFacts, knowledge: Knowledge, now: datetime) -> Assess
     values = current_values(chart, judged.row)
     levels, behind = present_levels(chart, judged, values)
     calcifications = recorded_causes.documented(chart)
+    suspected = tuple(c for c in recorded_causes.documented(chart, suspected=True) if c.active)
     causes, aside = _causes(chart, levels, behind, calcifications)
     awaits = recorded_causes.awaits_values(chart, causes)
     unusable = judged.result is None
@@ -108,13 +109,13 @@ def classify(facts: PatientFacts, knowledge: Knowledge, now: datetime) -> Assess
         ),
         *disease_rulings(
             chart,
-            calcifying=_calcifying(calcifications, causes),
-            other_calcinosis=any(c.active for c in calcifications),
+            calcifying=_calcifying((*calcifications, *suspected), causes),
+            other_calcinosis=any(c.active for c in (*calcifications, *suspected)),
         ),
         *missing_rulings(chart, cause_recorded=awaits, unusable=unusable),
     ]
     strongest_ruling = strongest(rulings)
-    gaps = _gaps(chart, judged, asked=awaits or bool(calcifications) or bool(causes))
+    gaps = _gaps(chart, judged, asked=awaits or bool(calcifications) or bool(suspected) or bool(causes))
     flags = _flags(chart, judged, gaps)
     picture = Picture(
         levels=levels,
@@ -126,6 +127,7 @@ def classify(facts: PatientFacts, knowledge: Knowledge, now: datetime) -> Assess
         awaits_values=awaits,
         causes=causes,
         calcifications=calcifications,
+        suspected=suspected,
     )
     return _assemble(chart, now, judged, values, picture, aside, gaps, flags, rulings)
 
@@ -199,6 +201,8 @@ def _gaps(chart: Chart, judged: Judged, *, asked: bool) -> tuple[Gap, ...]:
 def _flags(chart: Chart, judged: Judged, gaps: Sequence[Gap]) -> frozenset[Mark]:
     flags = set(chart.facts.marks)
     flags |= {gap.mark for gap in gaps if gap.mark is not None and gap.analyte in (*FLAGGED_INPUTS, "ca_p_product")}
+    ionized = (Input.IONIZED_CALCIUM, Input.IONIZED_CALCIUM_PH74)
+    flags |= {gap.mark for gap in gaps if gap.mark is Mark.UNIT_SUSPECT and gap.analyte in ionized}
     calcium_or_phosphate = [gap for gap in gaps if gap.analyte in FLAGGED_INPUTS[:3]]
     if any(gap.reason is GapReason.PENDING for gap in calcium_or_phosphate):
         flags.add(Mark.PENDING_RESULT)
@@ -253,7 +257,7 @@ def _assemble(
         severe=any(ruling.rule == "CL-55" for ruling in rulings),
         unusable=picture.unusable,
         pathway=conclusion.pathway,
-        calciphylaxis=picture.blames(CauseId.CALCIPHYLAXIS),
+        calciphylaxis=picture.blames(CauseId.CALCIPHYLAXIS) or picture.suspects(CauseId.CALCIPHYLAXIS),
     )
     return Assessment(
         evaluated_at=now,
@@ -263,12 +267,14 @@ def _assemble(
         documented_type=documented_type(picture.calcifications),
         documented_by=documented_by,
         documented_names=tuple(c.cause.name for c in picture.calcifications),
+        suspected_names=tuple(c.cause.name for c in picture.suspected),
         causes=tuple(picture.causes),
         also_recorded=aside,
         confidence=confidence(conclusion, weaknesses),
         weaknesses=weaknesses,
         product=None if shown is None else shown.product,
         trend=trend,
+        after_dialysis=after_dialysis(judged),
         flags=tuple(sorted(flags, key=MARK_ORDER.__getitem__)),
         gaps=gaps,
         risk_factors=factors,
@@ -320,8 +326,10 @@ def _weaknesses(chart: Chart, judged: Judged, picture: Picture, flags: frozenset
             words.append("values not fresh")
         if product.bound != "exact":
             words.append("value is only a bound")
-    elif picture.calcifications or picture.awaits_values:
+    elif picture.calcifications or picture.suspected or picture.awaits_values:
         words += ["no usable calcium-phosphate pair"]
+    if picture.suspected and not picture.calcifications:
+        words.append("calcification only suspected")
     if picture.causes and all(cause.basis is not Basis.RECORDED for cause in picture.causes):
         words.append("cause not recorded")
     if chart.age_group == "age-unknown":
@@ -352,6 +360,7 @@ def _rules(
     rules |= {rule for cause in picture.causes for rule in cause.rules}
     kidney, tissue = any("CL-62" in c.rules for c in picture.causes), picture.tissue
     states = {
+        "CL-10": bool(picture.suspected),
         "CL-28": any(gap.reason is GapReason.REFUSED and gap.mark is Mark.SAMPLE_QUALITY for gap in gaps),
         "CL-33": any(gap.mark is Mark.NO_PAIR for gap in gaps),
         "CL-41": any(gap.reason is GapReason.STALE and gap.analyte != Input.ALBUMIN for gap in gaps),

@@ -41,6 +41,7 @@ class Picture:
     ruling: the tier that stands before palliative care is considered.
     guarded: an artefact guard, a newborn's or a post-dialysis value stands in the way (CL-82d).
     unusable: calcium or phosphate missing, stale, refused or unpaired.
+    suspected: calcifications that the record only suspects (CL-10).
     """
 
     levels: Levels
@@ -52,10 +53,15 @@ class Picture:
     awaits_values: bool
     causes: Sequence[CauseFound]
     calcifications: Sequence[Documented]
+    suspected: Sequence[Documented]
 
     def blames(self, *ids: str) -> bool:
         """Tell whether one of these causes was found."""
         return any(cause.id in ids for cause in self.causes)
+
+    def suspects(self, concept: str) -> bool:
+        """Tell whether the record suspects this calcification."""
+        return any(c.cause.id == concept for c in self.suspected)
 
     @property
     def tissue(self) -> bool:
@@ -94,6 +100,8 @@ def _risk_only(p: Picture) -> Conclusion:
         return Conclusion(METASTATIC, "CL-82", HIGH) if p.product_high else Conclusion(METASTATIC, "CL-82a", MODERATE)
     if (p.unusable and p.awaits_values) or p.ruling.rule == "CL-57":
         return Conclusion(UNDETERMINED, "CL-82c", LOW)
+    if p.suspected:
+        return Conclusion(UNDETERMINED, "CL-10", LOW)
     return Conclusion(NONE, "CL-82b", HIGH)
 
 

@@ -30,7 +30,8 @@ from cds_service.calcinosis.turnover import under_way
 class Judged:
     """The pair that speaks for the present, if any, with its ruling; `stale` is the newest pair when it is too old.
 
-    products: up to three pairs, newest first, for the trend. undecided: a pair whose bound settles nothing (CL-05).
+    products: up to three pairs, newest first, for the trend. set_aside: the newest pair, drawn after dialysis, where an
+    earlier one speaks (CL-43). undecided: a pair whose bound settles nothing (CL-05).
     contradictory: the newest pair, when one of its members is a lower and the other an upper bound (CL-05).
     """
 
@@ -41,6 +42,7 @@ class Judged:
     undecided: PairProduct | None = None
     products: tuple[PairProduct, ...] = ()
     post_dialysis: bool = False
+    set_aside: PairProduct | None = None
     contradictory: Pair | None = None
 
     def above(self, limit_mg2_dl2: Decimal) -> bool:
@@ -78,7 +80,8 @@ def _judged(chart: Chart, row: FreshnessRow, products: tuple[PairProduct, ...]) 
             if before.tier.rank > ruling.tier.rank:
                 chosen, ruling = earlier, before
             break
-    return Judged(row, chosen, ruling, products=products, post_dialysis=post_dialysis)
+    set_aside = None if chosen is newest else newest
+    return Judged(row, chosen, ruling, products=products, post_dialysis=post_dialysis, set_aside=set_aside)
 
 
 def trend_of(chart: Chart, judged: Judged) -> Trend | None:
@@ -102,8 +105,17 @@ def trend_of(chart: Chart, judged: Judged) -> Trend | None:
             break
         span = judged.result.pair.later.taken.at - result.pair.later.taken.at
         persistent = persistent or span >= window
-    previous = tuple(EarlierProduct(r.product.value_mg2_dl2, r.pair.later.taken.text) for r in earlier)
+    previous = tuple(_in_short(r) for r in earlier)
     return Trend(direction=direction, persistent=persistent, previous=previous)
+
+
+def after_dialysis(judged: Judged) -> EarlierProduct | None:
+    """Return the newer product of a sample after dialysis that did not lower the tier (CL-43)."""
+    return None if judged.set_aside is None else _in_short(judged.set_aside)
+
+
+def _in_short(result: PairProduct) -> EarlierProduct:
+    return EarlierProduct(result.product.value_mg2_dl2, result.pair.later.taken.text)
 
 
 def present_levels(

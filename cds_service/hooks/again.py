@@ -113,6 +113,7 @@ def evidence_of(assessment: Assessment) -> tuple[str, ...]:
         *_sorted("value", map(_value, values)),
         *_sorted("cause", (cause.id for cause in assessment.causes)),
         *_sorted("documented", assessment.documented_names),
+        *_sorted("suspected", assessment.suspected_names),
         *_sorted("medicine", (f"{exposure.group} {exposure.drug}" for exposure in assessment.exposures)),
         *_sorted("risk", (factor.id for factor in assessment.risk_factors)),
         *_sorted("gap", (f"{gap.analyte} {gap.reason} {gap.reference or ''}" for gap in assessment.gaps)),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from cds_service.calcinosis.assessment import Assessment, Tier
 from cds_service.hooks.suggestions import ANY, Suggestion
-from cds_service.hooks.wording.facts import limits_of
-from cds_service.hooks.wording.rules import LIMITS, RULES, TOPICS
+from cds_service.hooks.wording.facts import limits_of, only_suspected
+from cds_service.hooks.wording.rules import LIMITS, RULES, SUSPECTED_TOPIC, TOPICS
 from cds_service.hooks.wording.sections import (
     advice_lines,
     cause_lines,
@@ -135,6 +135,7 @@ def cards_for(
     if assessment.tier is Tier.NONE:
         return ()
     headline = assessment.headline or ""
+    topic = ("".join(filter(str.isalnum, headline)) or "CL", TOPICS.get(headline, TOPICS[""]))
     sources = sources_of((headline, *assessment.rules), catalog.sources)
     loud = assessment.tier in (Tier.WARNING, Tier.CRITICAL)
     card = Card(
@@ -144,7 +145,7 @@ def cards_for(
         detail=detail(assessment, catalog, sources),
         source_label=label_of(sources[0]) if sources else f"calcinosis-cds rules {catalog.version}",
         source_url=address_of(sources[0]) if sources else None,
-        topic=Coding(TOPIC_SYSTEM, "".join(filter(str.isalnum, headline)) or "CL", TOPICS.get(headline, TOPICS[""])),
+        topic=Coding(TOPIC_SYSTEM, *(SUSPECTED_TOPIC if only_suspected(assessment) else topic)),
         links=(*links_of(assessment), *to_sources(sources))[:MOST_LINKS],
         override_reasons=tuple(Coding(OVERRIDE_SYSTEM, *reason) for reason in OVERRIDE_REASONS) if loud else (),
         extension=extension,

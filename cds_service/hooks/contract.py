@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from cds_service.calcinosis.assessment import Assessment, CauseFound, Product, Trend, Value
+from cds_service.calcinosis.assessment import Assessment, CauseFound, EarlierProduct, Product, Trend, Value
 from cds_service.calcinosis.facts import Gap, Mark, Range
 from cds_service.calcinosis.orders import NotJudged, OrderAdvice, OrderFinding
 
@@ -66,6 +66,7 @@ def assessment_json(
         "weaknesses": a.weaknesses,
         "product": _product(a.product) if a.product else None,
         "trend": _trend(a.trend) if a.trend else None,
+        "afterDialysis": None if a.after_dialysis is None else _earlier(a.after_dialysis),
         "flags": sorted(a.flags, key=_MARK_ORDER.__getitem__),
         "gaps": [_gap(gap) for gap in a.gaps],
         "riskFactors": [{"id": factor.id, "evidence": factor.evidence} for factor in a.risk_factors],
@@ -102,6 +103,7 @@ def references_of(assessment: Assessment) -> tuple[str, ...]:
         a.documented_by,
         *(cause.evidence for cause in a.causes),
         *(factor.evidence for factor in a.risk_factors),
+        *(also.evidence for also in a.also_recorded if also.suspected),
         *(exposure.evidence for exposure in a.exposures),
     ):
         found += evidence
@@ -169,11 +171,12 @@ def _trend(trend: Trend) -> Json:
     return {
         "direction": trend.direction,
         "persistent": trend.persistent,
-        "previous": [
-            {"value": _product_number(earlier.value_mg2_dl2), "effective": earlier.effective}
-            for earlier in trend.previous
-        ],
+        "previous": [_earlier(earlier) for earlier in trend.previous],
     }
+
+
+def _earlier(product: EarlierProduct) -> Json:
+    return {"value": _product_number(product.value_mg2_dl2), "effective": product.effective}
 
 
 def _order(finding: OrderFinding) -> Json:

@@ -115,6 +115,39 @@ def test_a_stale_pair_is_shown_as_too_old_and_not_compared_with_the_limits() -> 
     assert "Phosphate is high" not in said
 
 
+def test_a_newer_sample_from_after_dialysis_is_told_apart_from_the_one_that_is_judged() -> None:
+    flags, newer = (Mark.POST_DIALYSIS,), EarlierProduct(Decimal("27.0"), "2026-10-12T08:00:00Z")
+    said = text(assessment(flags=flags, after_dialysis=newer))
+    assert "A newer sample, of 2026-10-12, was taken after dialysis (calcium x phosphate 27.0 mg2/dL2)" in said
+    assert "The sample was taken after dialysis" not in said
+    assert "The sample was taken after dialysis" in text(assessment(flags=flags))
+
+
+def test_a_suspected_calcification_is_worded_as_suspected_in_summary_and_detail() -> None:
+    also = AlsoRecorded(id="calciphylaxis", text="Calciphylaxis, suspected", evidence=("Condition/c2",), suspected=True)
+    a = assessment("CL-58", Tier.INFO, suspected_names=("Calciphylaxis",), also_recorded=(also,))
+    assert summary(a).startswith("Suspected calciphylaxis on the record, not confirmed; calcium x phosphate 73.0")
+    said = text(a)
+    assert "suspected on the record and not confirmed" in said
+    assert "calciphylaxis, suspected (Condition/c2)" in said
+    assert "A calcifying disease is on the record" not in said
+
+
+def test_a_calcifying_disease_beside_old_values_does_not_present_their_product_as_current() -> None:
+    old, gaps = product(freshness=Freshness.STALE), (gap(GapReason.STALE, days=120),)
+    told = summary(assessment("CL-58", Tier.INFO, product=old, gaps=gaps, documented_names=("Calciphylaxis",)))
+    assert told == (
+        "Calciphylaxis recorded; last phosphate of 2026-06-14 (120 days old): calcium x phosphate cannot be calculated"
+    )
+
+
+def test_a_critical_that_was_withheld_is_not_listed_as_a_rule_that_fired() -> None:
+    said = text(assessment("CL-51", Tier.WARNING, rules=("CL-50", "CL-51")))
+    assert "- CL-51:" in said
+    assert "- CL-50:" not in said
+    assert "- CL-50:" in text(assessment(rules=("CL-50",)))
+
+
 def test_causes_are_worded_by_their_basis() -> None:
     found = (
         cause(),
@@ -123,7 +156,7 @@ def test_causes_are_worded_by_their_basis() -> None:
     )
     said = text(assessment(causes=found))
     assert "Chronic kidney disease stage 4: recorded (Condition/c1" in said
-    assert "Values fit primary hyperparathyroidism, not recorded" in said
+    assert "Values fit primary hyperparathyroidism, not recorded as a diagnosis" in said
     assert "Possible milk-alkali syndrome" in said
 
 

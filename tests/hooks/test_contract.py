@@ -89,6 +89,7 @@ def test_nothing_to_tell_has_every_field_as_null_or_empty_list() -> None:
         "weaknesses": [],
         "product": None,
         "trend": None,
+        "afterDialysis": None,
         "flags": [],
         "gaps": [],
         "riskFactors": [],

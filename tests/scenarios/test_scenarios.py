@@ -97,6 +97,7 @@ def _seen(assessment: Assessment) -> dict[str, Any]:
         "also_recorded": sorted(str(also.id or also.text) for also in assessment.also_recorded),
         "product": "none" if product is None else product.value_mg2_dl2,
         "measured": "none" if product is None or product.measured_mg2_dl2 is None else product.measured_mg2_dl2,
+        "after_dialysis": "none" if assessment.after_dialysis is None else assessment.after_dialysis.value_mg2_dl2,
         "calcium_kind": "none" if product is None else product.calcium.kind,
         "pair_class": "none" if product is None else product.pair_class,
         "freshness": "none" if product is None else product.freshness,
@@ -117,7 +118,7 @@ def _seen(assessment: Assessment) -> dict[str, Any]:
 
 
 def _same(key: str, want: Any, seen: Any) -> bool:
-    if key in ("product", "measured") and want != "none":
+    if key in ("product", "measured", "after_dialysis") and want != "none":
         return isinstance(seen, Decimal) and seen == Decimal(want)
     if key == "rules":
         return set(want) <= set(seen)

@@ -50,6 +50,11 @@ def product_words(product: Product, criteria: Criteria, *, both: bool) -> str:
     return f"{words} ({rounded(product.value_mmol2_l2, 2)} {UNIT_SI})" if both else words
 
 
+def only_suspected(a: Assessment) -> bool:
+    """Tell whether the card rests on a calcification that the record suspects and does not confirm (CL-10)."""
+    return a.headline in ("CL-58", "CL-59") and bool(a.suspected_names) and not a.documented_names
+
+
 def later_day(product: Product) -> str:
     """Return the date of the later member of the pair."""
     members = (product.calcium.measurement, product.phosphate.measurement)

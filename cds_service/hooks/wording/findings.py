@@ -83,6 +83,12 @@ TYPES: dict[str, str] = {
 NOT_EXCLUDED = "Calcium, phosphate and product in or near range do not exclude it."
 """Said for every documented calcifying disease (CL-58)."""
 
+NEWER_AFTER_DIALYSIS = (
+    "A newer sample, of {date}, was taken after dialysis (calcium x phosphate {newer}); phosphate rebounds, so it does "
+    "not replace the one from before dialysis."
+)
+"""Said where a pair from before dialysis speaks although a newer one is there (CL-43)."""
+
 KIDNEY_TREND = "Kidney disease recorded; check trend of calcium and phosphate."
 """Said where kidney disease stands beside calcification of another type (CL-92)."""
 

@@ -53,3 +53,6 @@ REASONS: dict[str, str] = {
     "CL-154": "The product is above {product_adolescent_mg2_dl2} mg2/dL2, the K/DOQI limit for adolescents.",
     "": "Calcium and phosphate on this record call for a look.",
 }
+
+SUSPECTED = "A calcification is suspected on the record and not confirmed: its type stays open, and it names no cause."
+"""Said instead of the row of CL-58 or CL-59 where the calcification is only suspected (CL-10)."""

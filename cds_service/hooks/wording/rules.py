@@ -23,6 +23,10 @@ RULES: dict[str, Rule] = {
     "CL-03": Rule("results of another patient are left out"),
     "CL-04": Rule("a result that is not a plain number with a known unit is not interpreted"),
     "CL-05": Rule("a result with a comparator counts as a bound, never as an exact number"),
+    "CL-10": Rule(
+        "a Condition counts when it is active (or has no status) and is neither refuted nor entered in error; a "
+        "suspected one is told as suspected and names no cause; a resolved one counts only where history matters"
+    ),
     "CL-11": Rule("mg/L was converted to mg/dL"),
     "CL-12": Rule("a unit that cannot belong to the analyte is refused"),
     "CL-13": Rule("a value outside the plausible window is refused"),
@@ -233,6 +237,9 @@ TOPICS: dict[str, str] = {
     "": "Calcium and phosphate",
 }
 """The static topic of a card by headline rule; a site may remember an acknowledgement against it."""
+
+SUSPECTED_TOPIC = ("CL10", "Suspected calcification")
+"""The topic where a calcification is only suspected: what is acknowledged there does not hold for a confirmed one."""
 
 LIMITS = (
     "Adult thresholds; association, not prediction. Not for emergency use; laboratory critical-value procedures "

@@ -15,6 +15,7 @@ from cds_service.hooks.wording.facts import (
     CALCIUM,
     IONIZED,
     PAIR,
+    UNIT,
     analyte,
     calcium_words,
     cause_name,
@@ -23,6 +24,7 @@ from cds_service.hooks.wording.facts import (
     is_stale,
     low_words,
     needs_calcium,
+    only_suspected,
     pair_gaps,
     severe_calcium,
     value_for,
@@ -33,14 +35,15 @@ from cds_service.hooks.wording.findings import (
     GROUPS,
     KIDNEY_CAUSES,
     KIDNEY_TREND,
+    NEWER_AFTER_DIALYSIS,
     NOT_EXCLUDED,
     POPULATIONS,
     RISK_FACTORS,
     TYPES,
 )
-from cds_service.hooks.wording.reasons import REASONS
+from cds_service.hooks.wording.reasons import REASONS, SUSPECTED
 from cds_service.hooks.wording.rules import CAPS, RULES
-from cds_service.hooks.wording.write import age, day, inert, listed, number, sentence
+from cds_service.hooks.wording.write import age, day, inert, listed, number, rounded, sentence
 
 Limits = Mapping[str, str]
 MOST_CAUSES, MOST_REFERENCES = 6, 3
@@ -75,7 +78,7 @@ def why_lines(a: Assessment, limits: Limits, criteria: Criteria) -> list[str]:
     calcium = severe_calcium(a, criteria)
     lines = [
         fill(
-            REASONS.get(a.headline or "", REASONS[""]),
+            SUSPECTED if only_suspected(a) else REASONS.get(a.headline or "", REASONS[""]),
             limits,
             calcium="calcium" if calcium is None else calcium_words(calcium),
         )
@@ -109,8 +112,12 @@ def cause_lines(a: Assessment, limits: Limits) -> list[str]:
     else:
         lines += [fill(TYPES[rule], limits, pathway=pathway) for rule in a.rules if rule in TYPES and rule != "CL-91"]
         lines.append("The coded calciphylaxis makes the type metastatic.")
-    lines += [f"Also recorded, not blamed: {inert(other.text, 80)}{_in(other.evidence)}" for other in a.also_recorded]
-    kidney = KIDNEY_CAUSES & {other.id for other in a.also_recorded}
+    lines += [
+        f"{'On the record' if other.suspected else 'Also recorded'}, not blamed: "
+        f"{cause_name(other.text) if other.suspected else inert(other.text, 80)}{_in(other.evidence)}"
+        for other in a.also_recorded
+    ]
+    kidney = KIDNEY_CAUSES & {other.id for other in a.also_recorded if not other.suspected}
     if a.documented_names and kidney and "CL-92" not in a.rules:
         lines.append(KIDNEY_TREND)
     return lines
@@ -121,7 +128,7 @@ def _cause(cause: CauseFound) -> str:
     name = cause_name(cause.name)
     return {
         Basis.RECORDED: f"{sentence(name)}: recorded ({source})",
-        Basis.PATTERN: f"Values fit {name}, not recorded ({source})",
+        Basis.PATTERN: f"Values fit {name}, not recorded as a diagnosis ({source})",
         Basis.EXPOSURE: f"Possible {name}: a fitting exposure is recorded, the pattern is incomplete ({source})",
     }[cause.basis]
 
@@ -252,7 +259,13 @@ def remark_lines(a: Assessment) -> list[str]:
     protein = ""
     if a.protein_gap_g_dl is not None:
         protein = f"Total protein minus albumin is {number(a.protein_gap_g_dl)} g/dL: "
-    return [sentence(fill(FLAGS[flag], {}, protein=protein)) for flag in a.flags if flag in FLAGS]
+    flags = dict(FLAGS)
+    if a.after_dialysis is not None:
+        newer = f"{rounded(a.after_dialysis.value_mg2_dl2, 1)} {UNIT}"
+        flags["post_dialysis"] = NEWER_AFTER_DIALYSIS.format(
+            newer=newer, date=inert(a.after_dialysis.effective[:10], 10)
+        )
+    return [sentence(fill(flags[flag], {}, protein=protein)) for flag in a.flags if flag in flags]
 
 
 def _cap(cap: Cap) -> str:
@@ -267,6 +280,12 @@ def _cap(cap: Cap) -> str:
 
 def rule_lines(rules: Iterable[str], limits: Limits) -> list[str]:
     """Return the rules that fired with their limits; those told elsewhere on the card (causes, type, advice) by id."""
-    told = [f"{rule}: {fill(RULES[rule].clause, limits)}" for rule in rules if rule in RULES and RULES[rule].clause]
+    rules = tuple(rules)
+    withheld = {"CL-50"} if "CL-51" in rules else set()  # CL-51 says that critical was withheld
+    told = [
+        f"{rule}: {fill(RULES[rule].clause, limits)}"
+        for rule in rules
+        if rule in RULES and RULES[rule].clause and rule not in withheld
+    ]
     rest = [inert(rule, 12) for rule in rules if rule not in RULES or not RULES[rule].clause]
     return [*told, *([f"As told above: {', '.join(rest)}"] if rest else [])]

@@ -16,7 +16,9 @@ from cds_service.hooks.wording.facts import (
     calcium_words,
     cause_name,
     is_in_words,
+    is_stale,
     later_day,
+    only_suspected,
     pair_gaps,
     product_words,
     severe_calcium,
@@ -33,7 +35,7 @@ Parts = tuple[str, ...]
 
 def summary(assessment: Assessment, criteria: Criteria) -> str:
     """Return the summary: the first part always, further parts as long as they fit."""
-    write = BY_HEADLINE.get(assessment.headline or "", _other)
+    write = _suspected if only_suspected(assessment) else BY_HEADLINE.get(assessment.headline or "", _other)
     first, *more = (part for part in write(assessment, criteria) if part)
     text = first if len(first) <= LONGEST else first[: LONGEST - 3].rstrip() + "..."
     for part in more:
@@ -138,12 +140,21 @@ def _partner(a: Assessment, criteria: Criteria) -> Parts:
     return (f"{shown}, {why}: {NOT_CALCULATED}",)
 
 
+def _suspected(a: Assessment, criteria: Criteria) -> Parts:
+    names = listed([cause_name(name) for name in a.suspected_names[:2]])
+    return (f"suspected {names} on the record, not confirmed", _beside(a, criteria))
+
+
+def _beside(a: Assessment, criteria: Criteria) -> str:
+    if a.product is not None and not is_stale(a):
+        return f"; {_product(a, criteria)}{_on(a)} does not exclude it"
+    gaps = pair_gaps(a)
+    return f"; {_gap(gaps[0], a)}: {NOT_CALCULATED}" if gaps else f"; {NOT_CALCULATED}"
+
+
 def _calcifying(a: Assessment, criteria: Criteria) -> Parts:
     name = cause_name(a.documented_names[0]) if a.documented_names else "calcifying disease"
-    if a.product is None:
-        gaps = pair_gaps(a)
-        return (f"{name} recorded", f"; {_gap(gaps[0], a)}: {NOT_CALCULATED}" if gaps else f"; {NOT_CALCULATED}")
-    return (f"{name} recorded", f"; {_product(a, criteria)}{_on(a)} does not exclude it")
+    return (f"{name} recorded", _beside(a, criteria))
 
 
 def _classified(a: Assessment, criteria: Criteria) -> Parts:

@@ -12,10 +12,6 @@ UNPRINTED: Final[dict[str, str]] = {
     "CL-07": "a component of a panel counts like a result of its own; status and time of the panel apply",
     "CL-08": "range and interpretation of the laboratory come before our defaults; a range in another unit is ignored",
     "CL-09": "words of the laboratory on the quality of the sample mark the result",
-    "CL-10": (
-        "a Condition counts when it is active (or has no status) and is neither refuted nor entered in error; a "
-        "suspected one names no cause; a resolved one counts only where history matters"
-    ),
     "CL-18": (
         "publications disagree on the factor of the correction: {correction_mg_dl_per_g_dl} here; a laboratory may set "
         "its own within limits"
