@@ -212,7 +212,8 @@ def recorded(
         cause = chart.knowledge.causes[cause_id]
         if cause.type is None:
             continue
-        if _counts(chart, cause, levels, calcifications):
+        stated = any(set(references) & set(calcification.evidence) for calcification in calcifications)
+        if (stated and cause_id not in NEVER_BLAMED) or _counts(chart, cause, levels, calcifications):
             counted.append(found(chart, cause_id, Basis.RECORDED, references))
         else:
             aside.append(AlsoRecorded(id=cause_id, text=cause.name, evidence=references))

@@ -7,7 +7,7 @@ Must not know: how causes or tiers were found.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cds_service.calcinosis.assessment import CalcinosisType, CauseFound, Confidence, Tier
+from cds_service.calcinosis.assessment import Basis, CalcinosisType, CauseFound, Confidence, Tier
 from cds_service.calcinosis.causes import Documented, Levels
 from cds_service.calcinosis.chart import TRANSPLANTS
 from cds_service.calcinosis.names import CauseId
@@ -72,7 +72,13 @@ class Picture:
     @property
     def iatrogenic(self) -> bool:
         """An exposure at the site is blamed, or tumour lysis under treatment (seed)."""
-        return self.blames(*LOCAL_IATROGENIC, CauseId.TUMOUR_LYSIS, CauseId.PHOSPHATE_LOAD)
+        return self.loaded or self.blames(*LOCAL_IATROGENIC, CauseId.TUMOUR_LYSIS)
+
+    @property
+    def loaded(self) -> bool:
+        """A phosphate load is blamed; one that is merely possible never leads (section 4)."""
+        loads = (CauseId.PHOSPHATE_LOAD, CauseId.PARENTERAL_PHOSPHATE)
+        return any(cause.id in loads and cause.basis is not Basis.EXPOSURE for cause in self.causes)
 
     @property
     def metastatic_cause(self) -> bool:
@@ -95,7 +101,7 @@ def _risk_only(p: Picture) -> Conclusion:
     if p.ruling.tier is not Tier.NONE and p.ruling.rule in VALUE_RULES:
         if p.blames(CauseId.TUMOUR_LYSIS):
             return Conclusion(MIXED, "CL-82e", MODERATE)
-        if p.blames(CauseId.PHOSPHATE_LOAD, CauseId.PARENTERAL_PHOSPHATE):
+        if p.loaded:
             return Conclusion(IATROGENIC, "CL-82e", HIGH if p.product_high else MODERATE)
         return Conclusion(METASTATIC, "CL-82", HIGH) if p.product_high else Conclusion(METASTATIC, "CL-82a", MODERATE)
     if (p.unusable and p.awaits_values) or p.ruling.rule == "CL-57":

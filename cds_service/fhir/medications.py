@@ -14,7 +14,7 @@ from cds_service.calcinosis.facts import Exposure, Finding, Mark, Route, Taken
 from cds_service.fhir import releases, shapes
 from cds_service.fhir.dates import Future, since_when
 from cds_service.fhir.draft import Draft
-from cds_service.fhir.medicine import drugs_of, medicine_of, route_of, route_of_form
+from cds_service.fhir.medicine import NOT_SYSTEMIC, drugs_of, medicine_of, route_of, route_of_form
 from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import Belongs, Subjects
 from cds_service.fhir.vocabulary import Vocabulary
@@ -118,7 +118,7 @@ class Medications:
                 return
             active = unsaid
         codings = self._codings(resource)
-        drugs = drugs_of(codings, self._vocabulary.drugs)
+        drugs = [row for row in drugs_of(codings, self._vocabulary.drugs).values() if row.route_hint != NOT_SYSTEMIC]
         rows = self._interfering(codings)
         if not drugs and not rows:
             return
@@ -132,12 +132,12 @@ class Medications:
             active = False
         use = _Use(reference, active, administered, route_of(dosage, self._catalog), started, ended)
         self._disturbances(rows, use)
-        self._exposures(drugs.values(), use)
+        self._exposures(drugs, use)
         if status not in _USED[kind]:
             self._draft.note(f"{reference}: status missing or not known, read as in use")
 
     def _exposures(self, drugs: Iterable[DrugCode], use: _Use) -> None:
-        """Add one exposure for each medicine."""
+        """Add one exposure for each systemic medicine."""
         for row in drugs:
             drug = self._catalog.drugs[row.drug]
             self._draft.exposures.append(

@@ -15,12 +15,15 @@ from cds_service.fhir.record import PatientRecord
 from cds_service.fhir.references import local_reference
 from cds_service.terminology.catalog import Catalog, DrugCode
 
+NOT_SYSTEMIC = "other"
+"""The form of creams, eye drops and tooth pastes: no exposure (decision 21)."""
+
 # The rules ask for the route of calcium and phosphate salts alone, and their injections go into a vein.
 _ROUTE_OF_FORM: Final = {
     "oral": Route.ORAL,
     "injectable": Route.INTRAVENOUS,
     "rectal": Route.RECTAL,
-    "other": Route.OTHER,
+    NOT_SYSTEMIC: Route.OTHER,
 }
 
 

@@ -156,6 +156,13 @@ def test_without_a_dosage_route_the_form_of_the_product_tells(catalog: Catalog, 
     assert [e.route for e in facts(catalog, medication_request(coding(RXNORM, code))).exposures] == [route]
 
 
+def test_a_form_that_does_not_reach_the_blood_is_no_exposure(catalog: Catalog) -> None:
+    ointment = medication_request(coding(RXNORM, "388517"))
+    assert facts(catalog, ointment).exposures == ()
+    capsule = medication_request(coding(RXNORM, "308867"))
+    assert [e.drug for e in facts(catalog, capsule).exposures] == ["calcitriol"]
+
+
 # ---- statements and administrations
 
 

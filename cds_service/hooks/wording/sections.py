@@ -281,11 +281,11 @@ def _cap(cap: Cap) -> str:
 def rule_lines(rules: Iterable[str], limits: Limits) -> list[str]:
     """Return the rules that fired with their limits; those told elsewhere on the card (causes, type, advice) by id."""
     rules = tuple(rules)
-    withheld = {"CL-50"} if "CL-51" in rules else set()  # CL-51 says that critical was withheld
+    withheld = {"CL-50": "withheld, as CL-51 tells"} if "CL-51" in rules else {}
     told = [
-        f"{rule}: {fill(RULES[rule].clause, limits)}"
+        f"{rule}: {withheld.get(rule) or fill(RULES[rule].clause, limits)}"
         for rule in rules
-        if rule in RULES and RULES[rule].clause and rule not in withheld
+        if rule in RULES and RULES[rule].clause
     ]
     rest = [inert(rule, 12) for rule in rules if rule not in RULES or not RULES[rule].clause]
     return [*told, *([f"As told above: {', '.join(rest)}"] if rest else [])]
