@@ -151,7 +151,7 @@ class CauseFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlsoRecorded:
-    """On the record, but not blamed. id is None for other calcification (CL-96), which `text` names.
+    """On the record, but not blamed. id is None for other calcification (CL-96) and skin findings, which `text` names.
 
     suspected: the record only suspects it (CL-10).
     """

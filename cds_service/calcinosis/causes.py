@@ -176,6 +176,16 @@ def other_calcification(chart: Chart) -> tuple[AlsoRecorded, ...]:
     )
 
 
+def skin_findings(chart: Chart) -> tuple[AlsoRecorded, ...]:
+    """Return skin findings in kidney disease, which raise CL-53 to a warning and call for CL-104."""
+    if chart.kidney_grade is None or chart.kidney_grade < 3:
+        return ()
+    return tuple(
+        AlsoRecorded(id=None, text=f"skin finding recorded: {name}", evidence=evidence)
+        for name, evidence in _by_name(chart.active(Concept.SKIN_FINDING)).items()
+    )
+
+
 def suspected(chart: Chart) -> tuple[AlsoRecorded, ...]:
     """Return what the record suspects: it is told as suspected and names no cause (CL-10)."""
     evidence: dict[str, list[str]] = defaultdict(list)
@@ -206,7 +216,7 @@ def recorded(
 ) -> tuple[list[CauseFound], list[AlsoRecorded]]:
     """Return the recorded causes that count now, and those that are on the record but not blamed."""
     counted: list[CauseFound] = []
-    aside: list[AlsoRecorded] = [*other_calcification(chart), *suspected(chart)]
+    aside: list[AlsoRecorded] = [*other_calcification(chart), *skin_findings(chart), *suspected(chart)]
     evidence = _recorded_evidence(chart, calcifications)
     for cause_id, references in evidence.items():
         cause = chart.knowledge.causes[cause_id]

@@ -54,7 +54,7 @@ def order_summary(findings: Findings, seen: Seen, criteria: Criteria) -> str:
     head = findings[0]
     urgent = "CL-111" in head.downgraded_by
     words = URGENT_SUMMARY if urgent else ORDERS[head.rule].summary
-    reasons = [reason_words(reason, seen, criteria) for reason in _apart(head.reasons, seen)]
+    reasons = [reason_words(reason, seen, criteria) for reason in head.reasons]
     emergencies = emergency_words(seen)
     forms = [(words, count) for count in range(len(reasons), 0, -1)]
     for form, count in [*forms, (URGENT_SUMMARY_SHORT, 1)] if urgent else forms:
@@ -68,13 +68,6 @@ def order_summary(findings: Findings, seen: Seen, criteria: Criteria) -> str:
         if len(text) <= LONGEST:
             return sentence(text)
     return sentence(text[: LONGEST - 3].rstrip() + "...")
-
-
-def _apart(reasons: Iterable[Reason], seen: Seen) -> list[Reason]:
-    """Return the reasons without dialysis where the name of the kidney disease says it already."""
-    known = list(dict.fromkeys(reasons))
-    said = Reason.KIDNEY_DISEASE in known and "dialysis" in (seen.kidney_disease or "").lower()
-    return [reason for reason in known if not (said and reason is Reason.DIALYSIS)]
 
 
 def reason_words(reason: Reason, seen: Seen, criteria: Criteria) -> str:
@@ -135,7 +128,7 @@ def because_lines(findings: Findings, seen: Seen, criteria: Criteria) -> list[st
     evidence = dict(seen.records)
     rules = dict.fromkeys(finding.rule for finding in findings)
     lines = [fill(ORDERS[rule].why, limits_of(criteria)) for rule in rules]
-    reasons = _apart((reason for finding in findings for reason in finding.reasons), seen)
+    reasons = dict.fromkeys(reason for finding in findings for reason in finding.reasons)
     told = []
     for reason in reasons:
         held = f" ({refs(evidence[reason])})" if reason in evidence else ""

@@ -237,7 +237,7 @@ def _advice_words(a: Assessment) -> dict[str, str]:
         "supplements": "" if needs_calcium(a) else "supplements and ",
         "pth": "" if value_for(a, ("pth_intact",)) else ", with PTH as the first test",
         "missing": listed(missing) if missing else "calcium and phosphate together",
-        "protein": ", with protein electrophoresis for the protein gap" if "protein_gap" in a.flags else "",
+        "protein": ", with protein electrophoresis for the protein gap" if a.protein_gap_g_dl is not None else "",
     }
 
 
