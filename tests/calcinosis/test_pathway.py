@@ -35,6 +35,7 @@ def picture(
         guarded=guarded,
         unusable="?" in levels,
         awaits_values=awaits,
+        suspected=(),
         causes=[
             CauseFound(id=each, name=each, type=known[each].type, basis=Basis.RECORDED, evidence=(), rules=())  # type: ignore[arg-type]
             for each in causes.split()
