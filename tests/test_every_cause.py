@@ -99,7 +99,10 @@ def expected(concepts: Mapping[str, str]) -> dict[str, str]:
     others = [c for c in stated if c not in CKD_BY_SEVERITY and CAUSES[c]["type"] != "outcome"]
     if {CauseId.PRIMARY_HPT, CauseId.SECONDARY_HPT, CauseId.TERTIARY_HPT} & set(others):
         others = [c for c in others if c != CauseId.HPT_UNSPECIFIED]
-    return {c: "aside" if c in ASIDE else "recorded" for c in (*kidney, *others)}
+    # A code that names the calcification too blames what it names, however common that is alone.
+    together = any(CAUSES[c]["documents_calcification"] == "yes" for c in stated)
+    aside = set(NEVER_BLAMED) if together else ASIDE
+    return {c: "aside" if c in aside else "recorded" for c in (*kidney, *others)}
 
 
 def setting(cause: str) -> list[Json]:

@@ -53,7 +53,7 @@ class Picture:
     awaits_values: bool
     causes: Sequence[CauseFound]
     calcifications: Sequence[Documented]
-    suspected: Sequence[Documented]
+    suspected: Sequence[Documented] = ()
 
     def blames(self, *ids: str) -> bool:
         """Tell whether one of these causes was found."""
