@@ -8,7 +8,9 @@ The file is closed to other users. Whoever rotates it renames it: the next event
 
 import fcntl
 import os
+import queue
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -24,36 +26,81 @@ _BALP: Final = "https://profiles.ihe.net/ITI/BALP/CodeSystem/"
 _WELL, _REFUSED, _FAILED = "0", "4", "8"
 
 
+PATIENCE_S: Final = 1.0
+MOST_WAIT: Final = 10_000
+
+
+@dataclass(slots=True, repr=False)
+class _Event:
+    """A line that waits to be written. It has no repr, because it identifies persons."""
+
+    line: bytes
+    done: threading.Event = field(default_factory=threading.Event)
+    failure: OSError | None = None
+
+
 class UnusableAuditFile(Exception):
     """The file cannot be written."""
 
 
 class AuditFile:
-    """Appends events as lines of JSON (NDJSON).
+    """Appends events as lines of JSON (NDJSON). A thread of its own writes; a call waits for it a bounded time only.
 
     Raises: UnusableAuditFile when the file cannot be opened at the start.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience_s: float = PATIENCE_S) -> None:
         self._path, self._file, self._lock = path, -1, threading.Lock()
+        self._patience_s, self._late = patience_s, False
+        self._waiting: queue.Queue[_Event] = queue.Queue(MOST_WAIT)
+        self._writer: threading.Thread | None = None
         try:
             self._open()
         except OSError as error:
             raise UnusableAuditFile(f"{path} cannot be written: {error.strerror}") from None
 
     def record(self, note: AuditRecord) -> None:
-        """Append one event, whole or not at all.
+        """Append one event, whole or not at all; return when it stands in the file.
 
-        Raises: OSError, for instance when the disk is full.
+        Raises: OSError, for instance when the disk is full; TimeoutError when it is so slow that the event is written
+        later, if the process lives so long; queue.Full when too many wait already.
         """
-        line = event_of(note) + b"\n"
+        event = _Event(event_of(note) + b"\n")
+        self._start()
+        late = self._late  # then nobody waits until it has caught up
+        self._waiting.put_nowait(event)
+        if late or not event.done.wait(self._patience_s):
+            with self._lock:
+                self._late = not event.done.is_set()
+            raise TimeoutError
+        if event.failure is not None:
+            raise event.failure
+
+    def _start(self) -> None:
+        """Start the writer with the first event, so that it lives in the process that serves and not in its parent."""
         with self._lock:
-            self._follow()
-            fcntl.flock(self._file, fcntl.LOCK_EX)  # other processes append too
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="audit", daemon=True)
+                self._writer.start()
+
+    def _write(self) -> None:
+        while True:
+            event = self._waiting.get()
             try:
-                _append(self._file, line)
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+                self._append(event.line)
+            except OSError as error:
+                event.failure = error
+            with self._lock:
+                event.done.set()
+                self._late = self._late and not self._waiting.empty()
+
+    def _append(self, line: bytes) -> None:
+        self._follow()
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # other processes append too
+        try:
+            _append(self._file, line)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _follow(self) -> None:
         """Open the file anew when it was renamed or removed."""

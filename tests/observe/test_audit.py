@@ -1,8 +1,10 @@
 """The audit log: valid FHIR, whole lines, the only place with the patient."""
 
+import fcntl
 import json
 import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,31 @@ def test_an_audit_log_on_a_full_disk_changes_no_answer_and_says_so(
     assert [(record.getMessage(), record.error) for record in caplog.records if record.levelname == "ERROR"] == [  # type: ignore[attr-defined]
         ("note lost", "OSError")
     ]
+
+
+def test_an_audit_log_that_hangs_holds_up_one_card_for_a_second_and_gets_every_event_in_the_end(
+    tmp_path: Path, catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "audit.ndjson"
+    app = create_app(read_settings({}, sandbox=True, database_url="", audit_file=str(path)), catalog=catalog)
+    took = []
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)  # as a file server that does not answer
+        for _ in range(3):
+            began = time.monotonic()
+            answer = app.test_client().post(PATIENT_VIEW, json=critical_call())
+            took.append(time.monotonic() - began)
+            assert len(answer.get_json()["cards"]) == 1
+    assert took[0] < 1 + 1
+    assert max(took[1:]) < 1
+    lost = [record.error for record in caplog.records if record.getMessage() == "note lost"]  # type: ignore[attr-defined]
+    assert lost == ["TimeoutError"] * 3
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and len(lines(path)) < 3:
+        time.sleep(0.01)
+    app.test_client().post(PATIENT_VIEW, json=critical_call())
+    assert len(lines(path)) == 4
+    assert len([record for record in caplog.records if record.getMessage() == "note lost"]) == 3
 
 
 def test_an_audit_file_that_cannot_be_opened_stops_the_start(tmp_path: Path, catalog: Catalog) -> None:
