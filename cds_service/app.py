@@ -22,10 +22,9 @@ from flask_cors import CORS
 from cds_service import observers
 from cds_service.clients import Clients, read_clients, tokens_of, way_of
 from cds_service.fhir.gather import Fetch
-from cds_service.fhir.validate import warm_up
+from cds_service.first_call import rehearse
 from cds_service.hooks import errors, routes
-from cds_service.hooks.decide import decide, response_body
-from cds_service.hooks.request import HookRequest, read_request
+from cds_service.hooks.request import HookRequest
 from cds_service.hooks.services import Offer, services
 from cds_service.hooks.turns import Turns
 from cds_service.keeping import counting, feedback_of, reach_of, recollection_of
@@ -44,16 +43,6 @@ log = logging.getLogger(__name__)
 
 LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 PATIENCE_S = 5.0  # longer no clinician waits for a card
-_WARM_UP = b"""{"hook": "patient-view", "hookInstance": "00000000-0000-4000-8000-000000000000",
-"context": {"userId": "Practitioner/warm-up", "patientId": "warm-up"}, "prefetch": {
-"patient": {"resourceType": "Patient", "id": "warm-up", "birthDate": "1970-01-01"},
-"observations": {"resourceType": "Bundle", "type": "searchset", "entry": [%s]}}}"""
-_WARM_UP_RESULT = """{"resource": {"resourceType": "Observation", "id": "%s", "status": "final",
-"code": {"coding": [{"system": "http://loinc.org", "code": "%s"}]}, "subject": {"reference": "Patient/warm-up"},
-"effectiveDateTime": "%s", "valueQuantity": {"value": %s, "unit": "mg/dL",
-"system": "http://unitsofmeasure.org", "code": "mg/dL"}}}"""
-
-_WARM_UP_VALUES = (("calcium", "17861-6", "10.5"), ("phosphate", "2777-1", "7.5"))
 
 
 class Recorder(Protocol):
@@ -140,7 +129,7 @@ def create_app(
     app.extensions["journal"] = journal
     app.extensions["feedback"] = feedback
     app.extensions["clients"] = clients
-    _warm_up(catalog, clock, validate=settings.validates)
+    rehearse(catalog, clock, validate=settings.validates)
     return app
 
 
@@ -289,18 +278,3 @@ def _allow_browsers(app: Flask, settings: Settings) -> None:
             allow_headers=["Authorization", "Content-Type"],
             max_age=600,
         )
-
-
-def _warm_up(catalog: Catalog, clock: Callable[[], datetime], *, validate: bool) -> None:
-    """Decide one made-up call and build one error, so that no first caller pays for what is set up on first use."""
-    at = clock().isoformat()
-    results = ",".join(_WARM_UP_RESULT % (name, code, at, value) for name, code, value in _WARM_UP_VALUES)
-    request = read_request(_WARM_UP % results.encode(), "patient-view", sandbox=False, keep_raw=validate)
-    wanted = services(catalog)[0].wanted
-    decision = decide(
-        request, wanted=wanted, catalog=catalog, fetch=None, now=clock(), new_id=lambda: "warm-up", validate=validate
-    )
-    response_body(decision, explain=True)
-    if validate:
-        warm_up()
-    errors.operation_outcome("informational", "warm-up")

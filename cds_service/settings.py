@@ -1,7 +1,7 @@
 """The settings of the service: each option once, with its default and its help.
 
 Knows: names, defaults, which values fit together. Read from environment variables that begin with CDS_.
-Must not know: what the options do.
+Must not know: what the options do. Longer than 300 lines because every option stands here once, with its help.
 """
 
 import difflib

@@ -82,6 +82,7 @@ ROOT = {
     "keeping": set(),
     "clients": set(),
     "demo": {"msgspec"},
+    "first_call": set(),
     "logs": {"msgspec"},
     "observers": {"flask"},
     "page_parts": {"flask"},

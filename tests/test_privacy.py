@@ -31,6 +31,7 @@ from tests.conftest import NOW
 from tests.storage.databases import sqlite_at
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
+EXAMPLES = PACKAGE.parent / "examples"
 SENTINEL = "zq7sentinel"
 TOKEN = f"{SENTINEL}-token"
 PATIENT = f"{SENTINEL}-patient"
@@ -300,6 +301,56 @@ def test_no_route_lets_anything_out_but_the_answer_to_the_caller(
     assert "cds_calls_total" in metrics
     told = metrics + kept + "".join(refused + heard.lines + heard.carried) + "".join(capfd.readouterr())
     assert leaks(told) == []
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize("readable", [True, False])
+def test_draft_orders_leave_no_trace_of_the_patient(
+    app: Flask,
+    journal: Journal,
+    tmp_path: Path,
+    heard: Heard,
+    capfd: pytest.CaptureFixture[str],
+    hook: str,
+    readable: bool,
+) -> None:
+    drafts = json.loads((EXAMPLES / "order-calcium-iv-product-above-70" / "request.json").read_bytes())["context"]
+    order = drafts["draftOrders"]["entry"][0]["resource"]
+    order |= {"id": f"{SENTINEL}-order", "subject": SUBJECT, "note": [{"text": SENTINEL}]}
+    order |= {} if readable else {"medicationCodeableConcept": [SENTINEL], "dosageInstruction": SENTINEL}
+    asked = context(draftOrders=drafts["draftOrders"], selections=[f"MedicationRequest/{SENTINEL}-order"])
+    address = PATIENT_VIEW.replace("patient-view", hook)
+    answer = app.test_client().post(address, data=replaced(hook=hook, context=asked), content_type="application/json")
+    assert answer.status_code == 200
+    assert bool(answer.get_json()["cards"]) is readable
+    journal.close()
+    kept = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir())).decode("latin-1")
+    assert hook in kept
+    metrics = app.test_client().get("/metrics").text
+    assert leaks(metrics + kept + "".join(heard.lines + heard.carried) + "".join(capfd.readouterr())) == []
+    assert TOKEN not in answer.text
+
+
+def test_a_launch_and_what_comes_back_of_it_leave_no_trace(
+    catalog: Catalog, heard: Heard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    base = "http://127.0.0.1:9/fhir"
+    settings = read_settings(
+        {}, sandbox=True, database_url="", public_url="http://127.0.0.1:1", smart_clients=f"{base}=client"
+    )
+    client = create_app(settings, clock=lambda: NOW, catalog=catalog).test_client()
+    told = []
+    for address in (
+        f"/app/launch?iss=https://{SENTINEL}.example/fhir&launch={SENTINEL}",
+        f"/app/launch?iss={base}&launch={SENTINEL}",
+        f"/app/callback?code={SENTINEL}&state={SENTINEL}",
+        f"/app/callback?error={SENTINEL}&error_description={SENTINEL}&state={SENTINEL}",
+        f"/app?look={SENTINEL}",
+    ):
+        answer = client.get(address)
+        assert answer.status_code != 500, address
+        told.append(answer.text + str(answer.headers))
+    assert leaks("".join(told + heard.lines + heard.carried) + "".join(capfd.readouterr())) == []
 
 
 def test_spans_hold_nothing_of_the_patient_and_the_audit_log_alone_names_who(tmp_path: Path, catalog: Catalog) -> None:

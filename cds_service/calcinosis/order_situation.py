@@ -2,6 +2,7 @@
 
 Knows: how the limits of section 8 apply to present values, and what makes a value doubtful (CL-14, 26, 27, 32, 33).
 Must not know: medicines, tiers of orders, words. Every answer is yes, no or unknown (None); unknown is never no.
+Longer than 300 lines because it is the one object that every order rule asks.
 """
 
 from collections.abc import Iterable

@@ -17,6 +17,7 @@ from cds_service.settings import read_settings
 from cds_service.terminology.catalog import Catalog
 from tests.calls import PATIENT_VIEW, calcium, call, critical_call, healthy_call, phosphate
 from tests.conftest import NOW
+from tests.storage.databases import sqlite_at
 from tests.storage.test_journal import entry
 
 SERVICE = "metastatic-calcification-patient-view"
@@ -92,6 +93,19 @@ def test_what_the_journal_lost_is_told() -> None:
     lost[:] = 3, 41
     seen = values(metrics.text().decode())
     assert (seen["cds_journal_failures_total{}"], seen["cds_journal_dropped_total{}"]) == (3, 41)
+
+
+def test_feedback_that_was_kept_is_counted_and_what_was_refused_is_not(catalog: Catalog, tmp_path: Path) -> None:
+    settings = read_settings({}, sandbox=True, database_url=sqlite_at(tmp_path / "journal.sqlite3"))
+    app = create_app(settings, clock=lambda: NOW, catalog=catalog)
+    item = {"card": "a1", "outcome": "overridden", "outcomeTimestamp": "2026-10-12T08:20:00Z"}
+    for sent, status in (([item, item | {"card": "a2"}], 200), ([item | {"outcome": "x"}], 400)):
+        answer = app.test_client().post(f"{PATIENT_VIEW}/feedback", json={"feedback": sent})
+        assert answer.status_code == status
+    seen = told(app.test_client())
+    assert seen[f"cds_feedback_total{{outcome=overridden,service={SERVICE}}}"] == 2
+    app.extensions["journal"].close()
+    app.extensions["feedback"].close()
 
 
 def test_feedback_is_counted_by_outcome() -> None:
