@@ -20,7 +20,7 @@ from cds_service.settings import read_settings
 from tests.storage.databases import sqlite_at
 
 pytestmark = pytest.mark.fuzz
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
 ROOT = Path(__file__).parents[2]
 DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_bytes())
 SAMPLE = json.loads((ROOT / "examples" / "product-just-above-70" / "request.json").read_bytes())
