@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 def told(client: FlaskClient, body: Json) -> Json:
     """The assessment, apart from where the data came from."""
-    answer = client.post(PATIENT_VIEW, json=body)
+    answer = client.post(f"/cds-services/metastatic-calcification-{body['hook']}", json=body)
     assert answer.status_code == 200, answer.text
     assessment: Json = answer.get_json()["extension"][ASSESSMENT]
     return assessment
@@ -73,9 +73,12 @@ def sample(path: Path) -> Json:
     ours = {f"{each['resourceType']}/{each['id']}" for each in resources(request["prefetch"])}
     prefix = f"s{EXAMPLES.index(path)}-"
     request["prefetch"] = renamed(request["prefetch"], prefix, ours)
-    request["context"]["patientId"] = prefix + request["context"]["patientId"]
-    if "encounterId" in request["context"]:
-        request["context"]["encounterId"] = prefix + request["context"]["encounterId"]
+    context = renamed(request["context"], prefix, ours)
+    request["context"] = context
+    for name in {"patientId", "encounterId"} & context.keys():
+        context[name] = prefix + context[name]
+    if "selections" in context:
+        context["selections"] = [each.replace("/", f"/{prefix}") for each in context["selections"]]
     request["extension"]["org.calcinosis-cds.explain"] = True
     return request
 
@@ -190,7 +193,7 @@ def test_a_server_that_wants_a_token_is_read_with_the_token_of_the_call(ward: Se
     token = ward.token("system/*.rs")
     answer = told(hospital, asked(ward, token))
     assert (answer["tier"], sources(answer)["failed"]) == ("critical", [])
-    assert [each["id"] for each in answer["causes"]] == ["kidney-failure"]
+    assert [each["id"] for each in answer["causes"]] == ["esrd-dialysis"]
 
 
 @pytest.mark.parametrize("token", [None, "made-up"])
