@@ -1,6 +1,7 @@
 """A FHIR server of one patient on this machine, for tests of what is read from it; it remembers what was asked."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -92,6 +93,11 @@ def codes_of(resource: Mapping[str, Any]) -> set[str]:
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128  # many calls side by side are no reason to turn one away
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has hung up is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

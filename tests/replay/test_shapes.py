@@ -65,7 +65,7 @@ def test_the_official_mimic_shapes_are_answered_and_what_is_not_understood_is_to
         assessment = told(hospital, patient["id"], "2202-01-01T00:00:00-05:00", prefetch)
         seen += 1
         for note in assessment["notes"]:
-            count, _, what = note.partition(" ")
+            what, _, count = note.rpartition(": ")
             notes[what if count.isdigit() else note] += int(count) if count.isdigit() else 1
         # no laboratory results are in these files
         assert (assessment["product"], assessment["values"]) == (None, [])
