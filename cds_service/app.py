@@ -28,6 +28,7 @@ from cds_service.hooks.request import HookRequest
 from cds_service.hooks.services import Offer, services
 from cds_service.hooks.turns import Turns
 from cds_service.keeping import counting, feedback_of, reach_of, recollection_of
+from cds_service.mounted import Mounted, root_of
 from cds_service.settings import Settings, SettingsError
 from cds_service.storage.records import DecisionRecord
 from cds_service.terminology.catalog import Catalog
@@ -126,6 +127,8 @@ def create_app(
     errors.install(app, new_id)
     observers.install(app, noted, settings)
     _allow_browsers(app, settings)
+    if root := root_of(settings.public_url):
+        app.wsgi_app = Mounted(app.wsgi_app, root)  # type: ignore[method-assign]
     app.extensions["journal"] = journal
     app.extensions["feedback"] = feedback
     app.extensions["clients"] = clients

@@ -84,6 +84,7 @@ ROOT = {
     "demo": {"msgspec"},
     "first_call": set(),
     "logs": {"msgspec"},
+    "mounted": set(),
     "observers": {"flask"},
     "page_parts": {"flask"},
     "server": {"flask", "granian"},

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask
 
@@ -82,6 +83,7 @@ def install(app: Flask, parts: PageParts) -> Callable[[Call], LinksOf]:
     templates()
     render = Renderer(
         parts.frame_ancestors,
+        urlsplit(parts.public_url).path,
         navigation=navigation(parts),
         sandbox=parts.sandbox,
         software=__version__,

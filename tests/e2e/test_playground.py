@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.conftest import Browse, overflow, violations
+from cds_service.server import free_port
+from tests.e2e.conftest import Browse, overflow, serving, violations
 
 pytestmark = pytest.mark.e2e
 
@@ -319,3 +320,17 @@ def test_a_server_that_may_not_be_read_is_explained(browse: Browse) -> None:
     page.fill("#server-patient", "p1")
     page.click("text=Read and fire")
     page.wait_for_function("document.querySelector('#server-status').textContent.includes('CDS_FHIR_SERVERS')")
+
+
+def test_below_a_path_of_the_host_everything_is_found(browse: Browse) -> None:
+    port = free_port()
+    with serving(port, CDS_SANDBOX="true", CDS_PUBLIC_URL=f"http://127.0.0.1:{port}/cds") as url:
+        page = browse(f"{url}/cds/playground")
+        choose(page, SAMPLE)
+        assert page.inner_text("#cards .summary") == recorded(SAMPLE)["cards"][0]["summary"]
+        assert f"{url}/cds/cds-services/" in page.text_content("#curl")
+        page.goto(page.get_attribute("#cards a[href*='/app?look=']", "href"))
+        assert page.url.startswith(f"{url}/cds/app")
+        page.wait_for_selector("svg")
+        page.click("nav >> text=Knowledge")
+        assert page.url == f"{url}/cds/knowledge"

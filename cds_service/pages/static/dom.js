@@ -11,6 +11,9 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
+// The path below which the service lies, for instance /cds.
+export const root = document.documentElement.dataset.root ?? "";
+
 export const byId = (id) => document.getElementById(id);
 
 export const told = (id) => JSON.parse(byId(id).textContent);

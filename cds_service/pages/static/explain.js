@@ -1,6 +1,6 @@
 // The assessment of the response laid open: which data, which rule, which source, what is missing. Nothing is computed here.
 
-import { el, link, table, tierMark } from "./dom.js";
+import { el, link, root, table, tierMark } from "./dom.js";
 
 const PAIRS = { A: "same draw", B: "close in time", C: "drawn far apart" };
 const BOUNDS = { atLeast: "at least ", atMost: "at most " };
@@ -23,7 +23,7 @@ function section(title, ...parts) {
 
 const list = (items) => el("ul", { class: "plain" }, ...items.map((item) => el("li", {}, ...[item].flat())));
 const nothing = (words) => el("p", { class: "soft" }, words);
-const ruleLink = (id) => el("a", { class: "rule-id", href: `/knowledge/rules/${encodeURIComponent(id)}` }, id);
+const ruleLink = (id) => el("a", { class: "rule-id", href: `${root}/knowledge/rules/${encodeURIComponent(id)}` }, id);
 
 function figures(a) {
   const p = a.product;

@@ -1,6 +1,6 @@
 // The playground: plays the EHR. The request as JSON is the one truth; form and FHIR server write into it.
 
-import { byId, el, told, uuid } from "./dom.js";
+import { byId, el, root, told, uuid } from "./dom.js";
 import { drawCards } from "./cards.js";
 import { explain } from "./explain.js";
 import { addCondition, addMedicine, newest, setNewest } from "./chart.js";
@@ -32,7 +32,7 @@ function put(made, patient = null) {
 
 async function choose(button) {
   for (const each of document.querySelectorAll(".patients button")) each.setAttribute("aria-pressed", each === button);
-  const answer = await fetch(`/playground/patients/${encodeURIComponent(button.value)}`);
+  const answer = await fetch(`${root}/playground/patients/${encodeURIComponent(button.value)}`);
   if (!answer.ok) return say("This patient could not be loaded.");
   put(await answer.json(), button.value);
   byId("patient-name").textContent = button.dataset.name;
@@ -83,7 +83,7 @@ async function fire() {
   made.hookInstance = uuid();
   const body = JSON.stringify(made);
   say("asking ...");
-  const answer = await fetch(`/cds-services/${service.id}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const answer = await fetch(`${root}/cds-services/${service.id}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
   const raw = await answer.text();
   if (turn !== running) return null; // a later patient was chosen meanwhile
   let response = null;
@@ -103,7 +103,7 @@ async function fire() {
 function curl(service) {
   const unchanged = state.patient && text.value === state.pristine;
   const file = unchanged ? `examples/${state.patient}/request.json` : "request.json";
-  return `curl -s -H 'Content-Type: application/json' --data-binary @${file} ${location.origin}/cds-services/${service}`;
+  return `curl -s -H 'Content-Type: application/json' --data-binary @${file} ${location.origin}${root}/cds-services/${service}`;
 }
 
 function draw() {
@@ -125,7 +125,7 @@ function draw() {
 }
 
 async function feedback(item, words) {
-  const answer = await fetch(`/cds-services/${state.service}/feedback`, {
+  const answer = await fetch(`${root}/cds-services/${state.service}/feedback`, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ feedback: [item] }),
   });
   return answer.ok ? `Feedback taken: ${words}.` : `Feedback was refused with ${answer.status}${answer.status === 404 ? ": this service takes none." : "."}`;
@@ -138,7 +138,7 @@ async function fill(event) {
   const status = byId("server-status");
   status.textContent = "reading ...";
   const wanted = { fhirServer: byId("server").value.trim(), patientId: byId("server-patient").value.trim(), encounterId: byId("server-encounter").value.trim() };
-  const answer = await fetch("/playground/fill", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wanted) });
+  const answer = await fetch(`${root}/playground/fill`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wanted) });
   const got = await answer.json();
   if (!answer.ok) {
     status.textContent = got.problem;
