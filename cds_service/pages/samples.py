@@ -27,7 +27,7 @@ class Sample:
     @property
     def name(self) -> str:
         """Return the name of the folder as words."""
-        words = self.id.removeprefix("order-").replace("-", " ").replace("si units", "SI units")
+        words = self.id.removeprefix("order-").replace("-", " ").replace("si units", "SI units").replace(" iv ", " IV ")
         return words[:1].upper() + words[1:]
 
 

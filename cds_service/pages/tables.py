@@ -130,7 +130,7 @@ def rules_table(rules: Iterable[RuleWords], sources: frozenset[str]) -> Table:
             (Cell(each.clause),),
             (Cell(each.basis),) if each.basis else _sources(each.sources, sources),
         )
-        for each in rules
+        for each in sorted(rules, key=lambda each: each.id.partition("-")[0])  # those on orders behind the others
     )
     about = (
         "A rule whose only source is clinical-logic is our own choice. Words in brackets are filled in from the record."
