@@ -11,7 +11,7 @@ import click
 from cds_service.commands.common import settings as settings_of
 from cds_service.commands.common import stop, stop_content, write
 
-EHRS = ("epic", "oracle", "athena", "sandbox", "generic")
+EHRS = ("epic", "oracle", "athena", "medplum", "sandbox", "cds-hooks-1.0", "generic")
 HOME = "http://127.0.0.1:8000"
 
 

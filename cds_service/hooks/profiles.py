@@ -66,6 +66,7 @@ PROFILES: Mapping[str, Profile] = {
         Profile(name="epic-plain-text", title="Epic, text only", content_type="text/plain", plain_text=True, **_EPIC),
         Profile(name="oracle", title="Oracle Health", selection="at-most-one", keeps_links=False, version_1=True),
         Profile(name="athena", title="athenahealth", keeps_links=False, launches=False, plain_text=True),
+        Profile(name="medplum", title="Medplum"),
         Profile(name="sandbox", title="CDS Hooks Sandbox", launches=False),
         Profile(name="cds-hooks-1.0", title="Clients of CDS Hooks 1.0", selection="at-most-one", version_1=True),
     )
