@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 
 from cds_service import __version__
 from cds_service.hooks.openapi import document
@@ -35,11 +35,14 @@ def add(
     """
     described = msgspec.json.encode(document(services, __version__))
     content = {"version": catalog.version, "digest": catalog.digest}
-    start = _start_page(services)
 
     @routes.get("/")
     def start_page() -> Response:
-        return Response(start, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
+        return Response(
+            _start_page(services, [page for page in _PAGES if page in current_app.blueprints]),
+            mimetype="text/html",
+            headers={"Content-Security-Policy": _POLICY},
+        )
 
     @routes.get("/openapi.json")
     def describe() -> Response:
@@ -63,8 +66,15 @@ def add(
         return Response(msgspec.json.encode(told), mimetype="application/json")
 
 
-def _start_page(services: Sequence[Service]) -> str:
-    """A page for people who open the address in a browser. Service texts are our own, without markup."""
+_PAGES = {
+    "playground": "sample patients, and their cards as an EHR draws them",
+    "knowledge": "every rule, limit and code with its source",
+}
+
+
+def _start_page(services: Sequence[Service], pages: Sequence[str]) -> str:
+    """A page for people who open the address in a browser; pages: those that are on. All texts are our own."""
+    shown = "".join(f'<li><a href="{page}">/{page}</a>: {_PAGES[page]}</li>' for page in pages)
     items = "".join(
         f"<li><strong>{service.title}</strong> <code>POST /cds-services/{service.id}</code> (hook {service.hook})<br>"
         f"{service.description}</li>"
@@ -76,9 +86,9 @@ def _start_page(services: Sequence[Service]) -> str:
         "<h1>calcinosis-cds</h1><p>A CDS Hooks service that flags the risk of metastatic calcification from calcium "
         "and phosphate. For evaluation; not a medical device; not for emergencies.</p>"
         f"<h2>Services</h2><ul>{items}</ul>"
-        "<h2>Try</h2><ul>"
-        '<li><a href="/cds-services">/cds-services</a>: the discovery document; give its address to a CDS Hooks '
+        f"<h2>Try</h2><ul>{shown}"
+        '<li><a href="cds-services">/cds-services</a>: the discovery document; give its address to a CDS Hooks '
         "client</li>"
         "<li>In a terminal: <code>cds-service demo</code> fires the sample patients and prints their cards</li>"
-        '<li><a href="/readyz">/readyz</a>: the version of the clinical content</li></ul></html>'
+        '<li><a href="readyz">/readyz</a>: the version of the clinical content</li></ul></html>'
     )

@@ -68,3 +68,10 @@ def test_what_only_begins_like_the_path_is_not_below_it(mounted: FlaskClient) ->
 def test_without_a_path_addresses_begin_at_the_host(client: FlaskClient) -> None:
     own = OWN.findall(client.get("/knowledge").get_data(as_text=True))
     assert not [address for address in own if address.startswith("/cds/")]
+
+
+def test_the_start_page_leads_to_the_pages_that_are_on(mounted: FlaskClient, production: FlaskClient) -> None:
+    led = re.findall(r'href="([^"]+)"', mounted.get("/").get_data(as_text=True))
+    assert led == ["playground", "knowledge", "cds-services", "readyz"]
+    assert [status(mounted, f"/cds/{each}") for each in led] == [200] * 4
+    assert "playground" not in production.get("/").get_data(as_text=True)
