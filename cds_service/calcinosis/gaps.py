@@ -155,6 +155,18 @@ def bound_gaps(result: PairProduct) -> list[Gap]:
 
 def albumin_gap(chart: Chart, result: PairProduct) -> list[Gap]:
     """Return albumin when the calcium stays uncorrected for want of it (CL-19)."""
+    if result.calcium.kept_because == "albumin only a bound":
+        bound = next(m for m in chart.results(Input.ALBUMIN) if m.comparator is not None)
+        detail = f"albumin {bound.comparator} {bound.reported} {bound.unit} is only a bound and corrects no calcium"
+        return [
+            Gap(
+                analyte=Input.ALBUMIN,
+                reason=GapReason.MISSING,
+                detail=detail,
+                taken=bound.taken,
+                reference=bound.reference,
+            )
+        ]
     if result.calcium.kept_because == "albumin missing":
         fetched = Input.ALBUMIN not in chart.facts.unread
         reason = GapReason.MISSING if fetched else GapReason.NOT_FETCHED

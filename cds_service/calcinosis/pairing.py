@@ -59,7 +59,7 @@ class FreshnessRow:
         return Freshness.RECENT if age <= self.recent else Freshness.STALE
 
 
-def freshness_row(chart: Chart, *, turnover: bool = False) -> FreshnessRow:
+def freshness_row(chart: Chart, *, turnover: bool) -> FreshnessRow:
     """Return the row of section 2.2 that applies. turnover: CL-159, values change by the hour."""
     c = chart.knowledge.criteria
     place, grade = chart.facts.encounter_class, chart.kidney_grade
@@ -78,11 +78,12 @@ def freshness_row(chart: Chart, *, turnover: bool = False) -> FreshnessRow:
     return FreshnessRow("CL-159", min(row.fresh, c.fresh_turnover), row.recent) if turnover else row
 
 
-def pairs(chart: Chart, *, same_draw_only: bool = False) -> Iterator[Pair]:
+def pairs(chart: Chart, *, same_draw_only: bool) -> Iterator[Pair]:
     """Yield the admissible pairs, most recent first by their later member; no result is used twice (CL-34)."""
     calcium, phosphate = chart.calcium, chart.phosphate
     partners = {Input.PHOSPHATE: _Timeline(calcium), Input.CALCIUM: _Timeline(phosphate)}
-    anchors = sorted([*calcium, *phosphate], key=lambda m: m.taken.at, reverse=True)
+    shared = {each for m in calcium for each in m.draws} & {each for m in phosphate for each in m.draws}
+    anchors = sorted([*calcium, *phosphate], key=lambda m: (m.taken.at, bool(m.draws & shared)), reverse=True)
     used: set[int] = set()
     for anchor in anchors:
         if id(anchor) in used:
@@ -109,11 +110,10 @@ class _Timeline:
         self._times = [m.taken.at for m in self._results]
 
     def around(self, anchor: Measurement, window: timedelta) -> Iterator[Measurement]:
-        """Yield results not later than the anchor, the closest first, back to `window` and one day for bare dates."""
-        until = anchor.taken.at + (timedelta(days=1) if anchor.taken.day_only else timedelta(0))
-        end = bisect_right(self._times, until)
+        """Yield results not later than the anchor, the closest first, back to `window`."""
+        end = bisect_right(self._times, anchor.taken.at)
         for index in range(end - 1, -1, -1):
-            if until - self._times[index] > window + timedelta(days=1):
+            if anchor.taken.at - self._times[index] > window:
                 return
             yield self._results[index]
 

@@ -290,7 +290,7 @@ def phosphate_load(e: Evidence) -> CauseFound | None:
     basis = Basis.PATTERN if marked and e.levels.calcium is not Position.HIGH else Basis.EXPOSURE
     intravenous = all(x.route is Route.INTRAVENOUS for x in e.chart.facts.exposures if x.reference in exposures)
     cause = CauseId.PARENTERAL_PHOSPHATE if intravenous else CauseId.PHOSPHATE_LOAD
-    return found(e.chart, cause, basis, [*exposures, e.phosphate.reference], "CL-73")
+    return found(e.chart, cause, basis, [*exposures, e.phosphate.reference])
 
 
 def rhabdomyolysis(e: Evidence) -> CauseFound | None:

@@ -86,7 +86,7 @@ def _judged(chart: Chart, row: FreshnessRow, products: tuple[PairProduct, ...]) 
 
 def trend_of(chart: Chart, judged: Judged) -> Trend | None:
     """Return direction and persistence over the last three pairs (CL-42); None without an earlier pair."""
-    if judged.result is None or judged.result not in judged.products:
+    if judged.result is None:
         return None
     earlier = judged.products[judged.products.index(judged.result) + 1 :]
     if not earlier:

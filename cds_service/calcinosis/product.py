@@ -96,8 +96,10 @@ def _correction_forbidden(chart: Chart, calcium: Measurement) -> str | None:
         return "pH out of range"
     albumin = albumin_for(chart, calcium)
     if albumin is None:
-        older = next((m for m in chart.results(Input.ALBUMIN) if m.value is not None), None)
-        return "albumin missing" if older is None else "albumin too old"
+        older = [m for m in chart.results(Input.ALBUMIN) if m.value is not None]
+        if older and older[0].comparator is not None:
+            return "albumin only a bound"
+        return "albumin too old" if older else "albumin missing"
     if albumin.value is not None and albumin.value < criteria.albumin_floor_g_dl:
         return "albumin below the tested range"
     return None

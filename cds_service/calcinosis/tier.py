@@ -244,9 +244,4 @@ def in_palliative_care(chart: Chart, ruling: Ruling) -> Ruling:
     if ruling.tier is Tier.NONE or "palliative" not in chart.population:
         return ruling
     lowered = Tier.INFO if ruling.tier is Tier.CRITICAL else Tier.NONE
-    return replace(
-        ruling,
-        tier=lowered,
-        caps=(*ruling.caps, Cap("CL-158", ruling.tier, lowered)),
-        rules=(*ruling.rules, "CL-158"),
-    )
+    return replace(ruling, tier=lowered, caps=(*ruling.caps, Cap("CL-158", ruling.tier, lowered)))

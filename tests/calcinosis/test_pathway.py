@@ -58,6 +58,8 @@ def picture(
         ("calcinosis-cutis", "parenteral-calcium dermatomyositis", "hn", "", "mixed CL-93 moderate"),
         ("calcinosis-cutis", "parenteral-calcium ckd-stage-4", "nh", "", "mixed CL-93 moderate"),
         ("calcinosis-cutis", "parenteral-calcium primary-hyperparathyroidism", "hn", "", "iatrogenic CL-86 moderate"),
+        ("calcinosis-cutis", "tumour-lysis-syndrome", "nn", "", "iatrogenic CL-86 moderate"),
+        ("calcinosis-cutis", "phosphate-load", "nn", "", "iatrogenic CL-86 moderate"),
         ("calcinosis-cutis", "dermatomyositis", "hn", "", "mixed CL-88 moderate"),
         ("calcinosis-cutis", "", "hh", "high", "metastatic CL-81 high"),
         ("calcinosis-cutis", "ckd-stage-4", "nh", "", "metastatic CL-83 moderate"),

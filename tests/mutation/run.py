@@ -23,7 +23,7 @@ KINDS = {
     "core": (
         "cds_service/calcinosis",
         "tests/scenarios/test_scenarios.py tests/calcinosis/test_names.py tests/calcinosis/test_pathway.py "
-        "tests/calcinosis/test_lists.py",
+        "tests/calcinosis/test_lists.py tests/calcinosis/test_ranges.py",
     ),
     "content": ("cds_service/terminology", "tests/terminology"),
 }
