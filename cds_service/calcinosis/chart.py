@@ -4,6 +4,7 @@ Knows: how to look into the facts, which range applies, who is adult, child or o
 Must not know: tiers or causes. Longer than 300 lines because it is the one object that every rule asks.
 """
 
+from calendar import isleap
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,9 +66,10 @@ def range_position(value: Decimal, limits: Range | None) -> Position:
 def years_between(birth: date, day: date) -> Decimal:
     """Count whole years, plus the share of the running year in days (for age bands below one year)."""
     years = day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
-    leap_day = (birth.month, birth.day) == (2, 29)
-    anniversary = date(birth.year + years, 3, 1) if leap_day else birth.replace(year=birth.year + years)
-    return years + min(Decimal((day - anniversary).days), Decimal(365)) / 366
+    last = birth.year + years
+    in_march = (birth.month, birth.day) == (2, 29) and not isleap(last)
+    anniversary = date(last, 3, 1) if in_march else birth.replace(year=last)
+    return years + Decimal((day - anniversary).days) / 366
 
 
 def newest_first(found: list[Measurement]) -> tuple[Measurement, ...]:
@@ -264,7 +266,7 @@ class Chart:
         for cause in sorted(TRANSPLANTS):
             found[cause] = [f.reference for f in self.stated(cause)]
         for event in self.facts.events:
-            for cause in TRANSPLANT_EVENTS.get(EventKind(event.kind), ()) if event.kind in TRANSPLANT_EVENTS else ():
+            for cause in TRANSPLANT_EVENTS[EventKind(event.kind)] if event.kind in TRANSPLANT_EVENTS else ():
                 found[cause].append(event.reference)
         return {cause: tuple(dict.fromkeys(evidence)) for cause, evidence in found.items() if evidence}
 
@@ -347,10 +349,12 @@ class Chart:
         criteria = self.knowledge.criteria
         newest = None
         for result in self.results(Input.EGFR):
-            if result.value is None or result.comparator in (">", ">="):
+            if result.value is None:
                 continue
             if result.value >= criteria.egfr_ckd:
                 return None
+            if result.comparator in (">", ">="):
+                continue
             newest = newest or result
             if newest.taken.at - result.taken.at >= criteria.ckd_duration_window:
                 return newest, result

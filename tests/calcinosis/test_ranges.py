@@ -1,10 +1,12 @@
-"""Where a value lies in a range, and which pairs are kept beside the one that speaks for the present."""
+"""Where a value lies in a range, how old a patient is, and which pairs are kept beside the one that counts."""
 
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from cds_service.calcinosis.chart import Chart, range_position
+from cds_service.calcinosis.chart import Chart, range_position, years_between
 from cds_service.calcinosis.facts import Position, Range
 from cds_service.calcinosis.present import judge_pairs
 from cds_service.terminology.catalog import Catalog
@@ -44,3 +46,28 @@ def test_a_stale_or_undecided_pair_is_kept_with_the_pairs(catalog: Catalog, phos
     judged = judge_pairs(Chart.of(facts, catalog.knowledge, NOW))
     assert judged.products == (judged.stale or judged.undecided,)
     assert judged.result is None
+
+
+@pytest.mark.parametrize(
+    ("birth", "day", "age"),
+    [
+        ("2008-10-12", "2026-10-11", Decimal(17) + Decimal(364) / 366),
+        ("2008-10-12", "2026-10-12", Decimal(18)),
+        ("2023-03-01", "2024-02-29", Decimal(365) / 366),
+        ("2026-10-12", "2026-10-12", Decimal(0)),
+        ("2008-02-29", "2026-02-28", Decimal(17) + Decimal(364) / 366),
+        ("2008-02-29", "2026-03-01", Decimal(18)),
+        ("2008-02-29", "2026-04-02", Decimal(18) + Decimal(32) / 366),
+        ("1964-02-29", "2024-02-28", Decimal(59) + Decimal(364) / 366),
+        ("1964-02-29", "2024-02-29", Decimal(60)),
+        ("2007-03-29", "2026-03-30", Decimal(19) + Decimal(1) / 366),
+        ("2007-02-28", "2026-03-01", Decimal(19) + Decimal(1) / 366),
+    ],
+)
+def test_age_grows_on_the_birthday_that_of_a_leap_day_on_the_first_of_march(birth: str, day: str, age: Decimal) -> None:
+    assert years_between(date.fromisoformat(birth), date.fromisoformat(day)) == age
+
+
+def test_a_birth_in_the_future_is_no_age(catalog: Catalog) -> None:
+    facts = replace(Builder(catalog).patient(), birth_date=date(2028, 1, 1))
+    assert Chart.of(facts, catalog.knowledge, NOW).age_group == "age-unknown"

@@ -1,7 +1,7 @@
 """Shift every limit, window and default range of the content by one per cent, up and down, and see a scenario fail.
 
-`python -m tests.mutation.limits [part of a name ...]` prints what no scenario noticed. mutmut does not see these numbers: they
-stand in mappings/, not in the rules. (Unit factors are held against Pint and atomic masses one by one:
+`python -m tests.mutation.limits [part of a name ...]` prints what no scenario noticed. mutmut does not see these
+numbers: they stand in mappings/, not in the rules. (Unit factors are held against Pint and atomic masses one by one:
 tests/terminology/test_units.py.)
 """
 
