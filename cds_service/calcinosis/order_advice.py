@@ -110,9 +110,9 @@ def _is_calcium_or_active_d(rule: str, drugs: Iterable[OrderedDrug]) -> bool:
 
 
 def _tests(findings: Iterable[OrderFinding]) -> tuple[str, ...]:
-    """Return the tests of one draw that confirm a value in doubt; none in palliative care."""
+    """Return the tests of one draw that confirm a value in doubt; in palliative care no value is."""
     lowered = {rule for finding in findings for rule in finding.downgraded_by}
-    return ONE_DRAW if lowered - _NO_DOUBT_OF_VALUES and "CL-158" not in lowered else ()
+    return ONE_DRAW if lowered - _NO_DOUBT_OF_VALUES else ()
 
 
 def _rules(findings: Iterable[OrderFinding], others: Iterable[str]) -> tuple[str, ...]:

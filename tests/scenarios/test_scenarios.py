@@ -51,7 +51,7 @@ def _facts(case: dict[str, Any], catalog: Catalog) -> Any:
             analyte=SHORT.get(gap["analyte"], gap["analyte"]),
             reason=GapReason(gap["reason"]),
             detail=gap["detail"],
-            taken=taken(gap.get("ago", "3 h")),
+            taken=None if gap.get("ago") == "unknown" else taken(gap.get("ago", "3 h")),
             mark=Mark(gap["mark"]) if "mark" in gap else None,
         )
         for gap in case.get("unusable", [])
