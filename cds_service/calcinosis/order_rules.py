@@ -78,7 +78,7 @@ def _sodium_phosphate(s: Situation, order: Order, drugs: Sequence[OrderedDrug]) 
     """OT-3, OT-3b: enema or oral solution, or a route that is not said, for the phosphate is the same."""
     c, grade = s.chart.knowledge.criteria, s.chart.kidney_grade
     egfr = s.egfr.value if s.egfr is not None else None
-    newest = s.phosphate or s.any_phosphate
+    newest = s.phosphate or (None if s.phosphate_is_high else s.any_phosphate)
     phosphate = s.phosphate_is_high or (newest is not None and s.chart.position(newest) is Position.HIGH)
     holds = {
         Reason.DIALYSIS: s.dialysis,
