@@ -5,11 +5,8 @@ Must not know: what is served.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 def root_of(public_url: str) -> str:
@@ -20,11 +17,11 @@ def root_of(public_url: str) -> str:
 class Mounted:
     """The application under its root; what comes without the root is taken as if a proxy had cut it off."""
 
-    def __init__(self, application: "WSGIApplication", root: str) -> None:
+    def __init__(self, application: WSGIApplication, root: str) -> None:
         self._application = application
         self._root = root
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
         path = environ.get("PATH_INFO", "")
         if path.startswith(f"{self._root}/"):
