@@ -25,7 +25,7 @@ from cds_service.calcinosis.assessment import Assessment, Tier
 from cds_service.calcinosis.classify import classify
 from cds_service.calcinosis.facts import PatientFacts
 from cds_service.calcinosis.order_advice import advise
-from cds_service.calcinosis.orders import OrderAdvice
+from cds_service.calcinosis.orders import OrderAdvice, Unjudged
 from cds_service.fhir.gather import Fetch, gather
 from cds_service.fhir.orders import read_orders
 from cds_service.fhir.read import read_facts
@@ -36,6 +36,7 @@ from cds_service.hooks.cards import Card, LinksOf, cards_for, no_links, offering
 from cds_service.hooks.contract import DataSources, assessment_json, extension_of, references_of
 from cds_service.hooks.order_cards import order_cards
 from cds_service.hooks.profiles import GENERIC, Profile, shaped
+from cds_service.hooks.refusal import HookError
 from cds_service.hooks.request import ORDER_HOOKS, HookRequest
 from cds_service.hooks.suggestions import laboratory_orders
 from cds_service.storage.records import Delivery
@@ -101,7 +102,8 @@ def decide(
     silent: decide, and show nothing.
     recall: tells whether the same guidance need not be shown again; asked only when there is guidance.
 
-    Raises: MissingData when nothing could be had that tells about the patient.
+    Raises: MissingData when nothing could be had that tells about the patient; HookError with 400 when there is
+    nothing to show and a draft order could not be read.
     """
     record = gather(request.prefetch, request.patient_id, request.encounter_id, fetch, wanted, keep_raw=validate)
     facts = read_facts(record, catalog, now, every_result=every_result)
@@ -121,6 +123,7 @@ def decide(
         found, tests = cards_for(assessment, catalog, new_id, extension, links_of), assessment.tests
     else:
         found, tests = order_cards(advice, assessment, catalog, new_id, extension, links_of), advice.tests
+        refuse_unread(advice, found)
     cards = offering(found, laboratory_orders(tests, request.patient_id, request.encounter_id, catalog, new_id))
     return Decision(
         facts=facts,
@@ -131,6 +134,20 @@ def decide(
         remembered=remembered,
         advice=advice,
     )
+
+
+def refuse_unread(advice: OrderAdvice, found: Sequence[Card]) -> None:
+    """Refuse drafts that could not be read when no card names them: silence would mean that they were looked at."""
+    unread = sum(each.reason is Unjudged.UNREADABLE for each in advice.not_judged)
+    if unread and not found:
+        place = "context.draftOrders"
+        raise HookError(
+            400,
+            "structure",
+            f"{place}: {unread} of the drafts could not be read, and there is nothing to tell of the others; "
+            "expected FHIR resources such as MedicationRequest.",
+            (place,),
+        )
 
 
 def delivery_of(cards: Sequence[Card], remembered: Remembered | None, *, silent: bool) -> Delivery:

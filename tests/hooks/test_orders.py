@@ -356,3 +356,16 @@ def test_what_could_not_be_read_is_told_on_an_order_card(client: FlaskClient) ->
     del body["prefetch"]["procedures"]
     (card,) = client.post(ORDER_SIGN, json=body).get_json()["cards"]
     assert "Part of the record could not be read" in card["detail"]
+
+
+@pytest.mark.parametrize(
+    "broken", [None, {"resourceType": "MedicationRequest", "id": "m", "medicationCodeableConcept": 7}]
+)
+def test_drafts_that_cannot_be_read_are_never_an_empty_list(client: FlaskClient, broken: Any) -> None:
+    body = order_call(draft(medicationCodeableConcept={"coding": [b.coding(b.RXNORM, "161")]}))
+    body["context"]["draftOrders"]["entry"].append({"resource": broken})
+    answer = client.post(ORDER_SIGN, json=body)
+    assert answer.status_code == 400
+    issue = answer.get_json()["issue"][0]
+    assert issue["expression"] == ["context.draftOrders"]
+    assert issue["diagnostics"].startswith("context.draftOrders: 1 of the drafts could not be read")
