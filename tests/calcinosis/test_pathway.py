@@ -41,6 +41,7 @@ def picture(
             for each in causes.split()
         ],
         calcifications=[Documented(known[each], (), True) for each in documented.split()],
+        suspected=(),
     )
 
 
