@@ -41,7 +41,6 @@ def picture(
             for each in causes.split()
         ],
         calcifications=[Documented(known[each], (), True) for each in documented.split()],
-        suspected=(),
     )
 
 
