@@ -62,6 +62,7 @@ BESIDES_IN: dict[str, set[str]] = {"storage/migrations/": {"alembic"}}
 # the standard library that the clinical core may use
 CORE_STDLIB = {
     "bisect",
+    "calendar",
     "collections",
     "dataclasses",
     "datetime",

@@ -25,7 +25,7 @@ from cds_service.hooks.order_cards import order_cards
 from cds_service.hooks.plain import card_as_text
 from cds_service.hooks.wording.findings import POPULATIONS
 from tests.hooks.assessments import CATALOG, HOSTILE, NOW, assessment
-from tests.hooks.test_card_laws import FORBIDDEN, products, texts, values, wide
+from tests.hooks.test_card_laws import FORBIDDEN, chart_words, products, texts, values, wide
 
 # our own cards name no amount of a medicine; values carry units of concentration, rate or product
 DOSE = re.compile(r"\b\d+(\.\d+)? ?(mg|g|ug|mcg|µg|iu|units?|ml|mmol|tablets?|capsules?)\b(?![/2(])", re.I)
@@ -39,7 +39,7 @@ drugs = st.builds(
 orders = st.builds(
     Order,
     reference=st.integers(1, 4).map("MedicationRequest/draft-{}".format) | st.just(HOSTILE),
-    name=st.sampled_from(["Calcitriol, capsule", "", HOSTILE]) | st.text(max_size=120),
+    name=st.sampled_from(["Calcitriol, capsule", "", HOSTILE]) | chart_words,
     drugs=st.just(()),
     has_id=st.booleans(),
 )
