@@ -321,8 +321,8 @@ def test_draft_orders_leave_no_trace_of_the_patient(
     asked = context(draftOrders=drafts["draftOrders"], selections=[f"MedicationRequest/{SENTINEL}-order"])
     address = PATIENT_VIEW.replace("patient-view", hook)
     answer = app.test_client().post(address, data=replaced(hook=hook, context=asked), content_type="application/json")
-    assert answer.status_code == 200
-    assert bool(answer.get_json()["cards"]) is readable
+    assert answer.status_code == (200 if readable else 400)
+    assert readable or leaks(answer.text) == []
     journal.close()
     kept = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir())).decode("latin-1")
     assert hook in kept
