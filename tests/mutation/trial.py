@@ -21,6 +21,7 @@ from mutmut.mutation import trampoline
 
 WANTED, FOUND, REACHED = Path("mutants.json"), Path("verdicts.json"), Path("reached.json")
 PROCESSOR_SECONDS = 20
+CONTENT = {"catalog", "shipped"}  # the fixtures that read content, once for all tests
 # By its name in mutmut, a function of the rules with its original and its mutants.
 FUNCTIONS: dict[str, tuple[Any, dict[str, Any]]] = {}
 LATE: list[str] = []
@@ -61,6 +62,7 @@ def _reach(items: list[Any], known: dict[CodeType, str]) -> dict[str, list[str]]
     """Run all tests on the rules as they are, and return by function those that reach it, the quick ones first."""
     reached: dict[str, list[tuple[float, int]]] = defaultdict(list)
     seen: set[str] = set()
+    by_fixture: dict[str, set[str]] = {}
 
     def note(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code in known:
@@ -73,6 +75,9 @@ def _reach(items: list[Any], known: dict[CodeType, str]) -> dict[str, list[str]]
         failed = _fails(item)
         sys.setprofile(None)
         assert not failed, f"{item.nodeid} fails on unchanged rules"
+        # Content is read for the first test that asks for it; the others depend on that reading as much.
+        for name in CONTENT & set(item.fixturenames):
+            seen |= by_fixture.setdefault(name, set(seen))
         for function in seen:
             reached[function].append((time.process_time() - start, number))
     return {function: [items[number].nodeid for _, number in sorted(found)] for function, found in reached.items()}

@@ -1,9 +1,11 @@
 """What codes mean, and what must never be taken for them."""
 
+from dataclasses import replace
+
 import pytest
 
 from cds_service.calcinosis.facts import EncounterClass, Route, Specificity
-from cds_service.terminology.catalog import Catalog
+from cds_service.terminology.catalog import Catalog, DrugCode
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -182,6 +184,12 @@ def test_a_rejected_snomed_code_means_nothing(shipped: Catalog, code: str) -> No
     assert shipped.findings(SNOMED, code) == ()
 
 
+def test_a_snomed_code_that_is_turned_down_means_nothing_even_where_a_row_names_it(shipped: Catalog) -> None:
+    strict = replace(shipped, rejected_findings={SNOMED: frozenset({"237900002"})})
+    assert strict.findings(SNOMED, " 237900002 ") == ()
+    assert strict.findings(SNOMED, "403514006") != ()
+
+
 def test_a_rejected_icd_code_means_nothing(shipped: Catalog) -> None:
     assert shipped.findings(ICD10CM, "P83.0") == ()
 
@@ -245,6 +253,16 @@ def test_an_infusion_or_irrigation_fluid_with_a_trace_of_calcium_is_no_calcium(s
 )
 def test_an_atc_code_is_itself_else_the_nearest_class(shipped: Catalog, code: str, drugs: list[str]) -> None:
     assert [found.drug for found in shipped.drugs_for(ATC, code)] == drugs
+
+
+@pytest.mark.parametrize(
+    ("code", "drugs"), [("B09ZZ99", ["narrow"]), ("B09ZZ", ["wide"]), ("B88", ["wide"]), ("C09ZZ99", [])]
+)
+def test_of_two_atc_classes_the_longer_one_says_most_down_to_one_letter(
+    shipped: Catalog, code: str, drugs: list[str]
+) -> None:
+    classes = {letter: (DrugCode(drug, "", letter, drug),) for letter, drug in (("B", "wide"), ("B09ZZ9", "narrow"))}
+    assert [found.drug for found in replace(shipped, drug_prefixes=classes).drugs_for(ATC, code)] == drugs
 
 
 def test_a_snomed_substance_is_a_medicine(shipped: Catalog) -> None:
@@ -328,3 +346,10 @@ def test_context_codes_are_asked_for_only_when_wanted(shipped: Catalog) -> None:
 
 def test_an_unknown_input_has_no_codes(shipped: Catalog) -> None:
     assert shipped.codes_for("calcuim") == ()
+
+
+def test_the_panels_of_each_input_are_asked_for_in_order(shipped: Catalog) -> None:
+    assert shipped.panels_for("ca_total")[:2] == ("24321-2", "24323-8")
+    bloods = replace(shipped, panels={"phosphate": ("24362-6",), "ca_total": ("24321-2", "24323-8")})
+    assert bloods.panels_for("phosphate", "calcuim", "ca_total") == ("24362-6", "24321-2", "24323-8")
+    assert shipped.panels_for("calcuim") == ()

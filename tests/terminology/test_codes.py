@@ -2,7 +2,15 @@ import pytest
 
 from cds_service.terminology import codes
 from cds_service.terminology.catalog import Catalog
-from cds_service.terminology.codes import CODE_CHECKS, canonical_system, icd_key, label, loinc_problem, snomed_problem
+from cds_service.terminology.codes import (
+    CODE_CHECKS,
+    canonical_system,
+    icd_key,
+    label,
+    loinc_problem,
+    plain_name,
+    snomed_problem,
+)
 
 LOINCS = ("17861-6", "2777-1", "1751-7", "2000-8", "14879-1", "98979-8", "101198-0")
 SNOMEDS = ("46177005", "21323007", "237900002", "2089002", "6471000179103", "1196865005")
@@ -117,7 +125,8 @@ def test_other_spellings_of_a_system_mean_the_same(sent: str, meant: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "system", ["http://fhir.de/CodeSystem/bfarm/icd-10-gm", "http://snomed.info/sctx", "", "urn:oid:1.2.3"]
+    "system",
+    ["http://fhir.de/CodeSystem/bfarm/icd-10-gm", "http://snomed.info/sctx", "http://loinc.org/X", "", "urn:oid:1.2.3"],
 )
 def test_an_unknown_system_is_never_taken_for_a_known_one(system: str) -> None:
     assert canonical_system(system) == system
@@ -125,6 +134,11 @@ def test_an_unknown_system_is_never_taken_for_a_known_one(system: str) -> None:
 
 def test_an_icd_code_is_compared_without_dot_blank_and_case() -> None:
     assert icd_key(" e83.52 ") == "E8352"
+
+
+def test_a_plain_name_has_lost_the_tag_and_nothing_else() -> None:
+    assert plain_name("Hemodialysis (procedure)") == "Hemodialysis"
+    assert plain_name("Calcium (total)") == "Calcium (total)"
 
 
 def test_a_code_is_labelled_with_the_name_of_its_system() -> None:

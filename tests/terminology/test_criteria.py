@@ -4,13 +4,37 @@ from decimal import Decimal
 import pytest
 
 from cds_service.terminology.catalog import Catalog
-from cds_service.terminology.criteria import FIELDS, parse_toml, read_sources, read_version, unit_for
+from cds_service.terminology.criteria import (
+    FIELDS,
+    SOURCES_FILE,
+    parse_toml,
+    read_criteria,
+    read_sources,
+    read_version,
+    unit_for,
+)
+from cds_service.terminology.load import shipped_mappings
 from cds_service.terminology.table import Problems
 from tests.terminology.conftest import Spoil
 
 PRODUCT = '[product_critical_mg2_dl2]\nvalue = "70"\nunit = "mg2/dL2"\n'
 ICU = '[fresh_icu]\nvalue = "24"\nunit = "h"\n'
 CORRECTION = 'local = "allowed"\nmin = "0.6"\nmax = "1.0"\n'
+
+
+@pytest.fixture
+def spoil() -> Spoil:
+    """Replace a text of criteria.toml and return what is then wrong with this file; no other file depends on it."""
+
+    def replace(file: str, old: str, new: str) -> tuple[str, ...]:
+        text = (shipped_mappings() / file).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {file}"
+        sources = (shipped_mappings() / SOURCES_FILE).read_text(encoding="utf-8")
+        problems = Problems()
+        read_criteria(text.replace(old, new), frozenset(read_sources(sources, problems)), problems)
+        return tuple(problems.found)
+
+    return replace
 
 
 def test_limits_are_exact_decimals(shipped: Catalog) -> None:

@@ -46,5 +46,11 @@ def test_a_limit_is_taken_from_bound_to_bound(shipped: Catalog, value: str, stan
     assert (own is shipped) is not stands
 
 
+def test_what_is_wrong_with_a_limit_is_told_with_its_name(shipped: Catalog) -> None:
+    problems = Problems()
+    assert with_limits(shipped, {"pth_low_pg_ml": limit("9")}, problems) is shipped
+    assert problems.found == ["criteria:0: pth_low_pg_ml: value 9 is not within 10 to 30"]
+
+
 def test_no_limits_are_the_same_catalog(shipped: Catalog) -> None:
     assert with_limits(shipped, {}, Problems()) is shipped

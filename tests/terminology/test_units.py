@@ -2,6 +2,7 @@
 
 import warnings
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -50,9 +51,9 @@ BY_CONVENTION = {
 }
 
 
-@pytest.fixture(scope="session")
-def ucum() -> Any:
-    """Build the registry once: it takes more than a second."""
+@cache
+def _registry() -> Any:
+    """Build the registry once, also for mutation testing: it takes more than a second."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from ucumvert import PintUcumRegistry
@@ -60,8 +61,15 @@ def ucum() -> Any:
         return PintUcumRegistry()
 
 
-def _expected(ucum: Any, name: str, unit: str, canonical: str) -> float:
+@pytest.fixture
+def ucum() -> Any:
+    return _registry()
+
+
+@cache
+def _expected(name: str, unit: str, canonical: str) -> float:
     """Return the factor that Pint gives between two UCUM codes, with the molar mass when only one is a mass."""
+    ucum = _registry()
     ratio = (ucum.from_ucum(unit) / ucum.from_ucum(canonical)).to_base_units()
     value = float(ratio.magnitude)
     power = int(ratio.dimensionality.get("[substance]", 0))
@@ -82,12 +90,12 @@ def _rules(shipped: Catalog) -> list[tuple[str, str, UnitRule]]:
     ]
 
 
-def test_every_factor_agrees_with_pint_and_the_molar_masses(shipped: Catalog, ucum: Any) -> None:
+def test_every_factor_agrees_with_pint_and_the_molar_masses(shipped: Catalog) -> None:
     wrong = []
     for name, unit, rule in {(name, rule.ucum, rule) for name, _, rule in _rules(shipped)}:
         assert rule.factor is not None
         expected = BY_CONVENTION.get((name, unit))
-        value = float(expected) if expected else _expected(ucum, name, unit, shipped.inputs[name].canonical_unit)
+        value = float(expected) if expected else _expected(name, unit, shipped.inputs[name].canonical_unit)
         if abs(value / float(rule.factor) - 1) > 1e-9:
             wrong.append((name, unit, rule.factor, value))
     assert wrong == []
