@@ -25,8 +25,9 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_bytes())
 SAMPLE = json.loads((ROOT / "examples" / "product-just-above-70" / "request.json").read_bytes())
 NO_DATA = 412  # whether the rest of the call fits is then not looked at
-# rules that a schema does not express well: which characters are printable; a fhirServer of null is as none
-NOT_IN_THE_DOCUMENT = ("printable", "fhirAuthorization is given without fhirServer")
+# rules that a schema does not express well: which characters are printable; a fhirServer of null is as none; which
+# drafts can be read
+NOT_IN_THE_DOCUMENT = ("printable", "fhirAuthorization is given without fhirServer", "drafts could not be read")
 OF_THE_BODY = [checks.negative_data_rejection, checks.positive_data_acceptance]
 CHECKS = [
     not_a_server_error,
