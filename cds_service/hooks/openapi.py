@@ -27,7 +27,7 @@ _TEXT: Json = {"type": "string", "minLength": 1}
 _ORDERS: Json = {
     "draftOrders": {
         "type": ["object", "array"],
-        "description": "A Bundle. A draft that cannot be read is named on a card; 400 when there is no card to name it on.",
+        "description": "A Bundle. A draft that cannot be read is named on a card; 400 when there is no card for that.",
     },
     "selections": {"type": "array", "items": {"type": "string"}},
 }
