@@ -62,9 +62,10 @@ def test_the_canonical_unit_must_have_factor_1(spoil: Spoil) -> None:
     )
 
 
-def test_bounds_must_rise(spoil: Spoil) -> None:
-    assert spoil("inputs.csv", ALBUMIN, ALBUMIN.replace("0.5,6.5", "6.5,0.5")) == (
-        "inputs.csv:3: low: 6.5 is not below 0.5",
+@pytest.mark.parametrize(("low", "high"), [("6.5", "0.5"), ("6.5", "6.5"), ("0", "0"), ("0.5", "0")])
+def test_bounds_must_rise(spoil: Spoil, low: str, high: str) -> None:
+    assert spoil("inputs.csv", ALBUMIN, ALBUMIN.replace("0.5,6.5", f"{low},{high}")) == (
+        f"inputs.csv:3: low: {low} is not below {high}",
     )
 
 
@@ -180,6 +181,20 @@ def test_ranges_of_one_input_may_not_overlap(spoil: Spoil) -> None:
     assert _texts(spoil("reference-ranges.csv", "phosphate,13,18,", "phosphate,13,19,")) == [
         "age_from_years: 18 to 150 overlaps a range of phosphate above"
     ]
+
+
+def test_a_range_from_birth_may_not_overlap_the_next_one(spoil: Spoil) -> None:
+    assert spoil("reference-ranges.csv", "phosphate,0,0.5,", "phosphate,0,0.6,") == (
+        "reference-ranges.csv:17: age_from_years: 0.5 to 1 overlaps a range of phosphate above",
+    )
+
+
+def test_ranges_below_one_without_an_age_are_looked_at_too(spoil: Spoil) -> None:
+    spoil("reference-ranges.csv", "ca_corrected_albumin,0,1,", "ca_corrected_albumin,0x,1,")
+    assert spoil("reference-ranges.csv", "ca_corrected_albumin,1,18,", "ca_corrected_albumin,1,1,") == (
+        "reference-ranges.csv:4: age_from_years: '0x' is not a plain decimal",
+        "reference-ranges.csv:5: age_from_years: 1 is not below 1",
+    )
 
 
 # ---- causes, concepts, medicines

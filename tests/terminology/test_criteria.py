@@ -3,12 +3,13 @@ from decimal import Decimal
 
 import pytest
 
-from cds_service.terminology.catalog import Catalog
+from cds_service.terminology.catalog import Catalog, Source
 from cds_service.terminology.criteria import (
     FIELDS,
     SOURCES_FILE,
     parse_toml,
     read_criteria,
+    read_local_criteria,
     read_sources,
     read_version,
     unit_for,
@@ -201,3 +202,66 @@ def test_an_empty_manifest_lacks_everything() -> None:
         "manifest.toml:0: remark: is missing or not a str",
         "manifest.toml:0: releases: is missing or not a dict",
     ]
+
+
+def test_a_value_may_be_its_own_least_or_greatest(shipped: Catalog) -> None:
+    text = (shipped_mappings() / "criteria.toml").read_text(encoding="utf-8")
+    for bounds in (("0.8", "1.0"), ("0.6", "0.8")):
+        problems = Problems()
+        local = 'local = "allowed"\nmin = "{}"\nmax = "{}"\n'.format(*bounds)
+        _, read = read_criteria(text.replace(CORRECTION, local), frozenset(shipped.sources), problems)
+        assert problems.found == []
+        assert read["correction_mg_dl_per_g_dl"] == (Decimal(bounds[0]), Decimal(bounds[1]))
+
+
+def test_all_missing_and_all_unknown_keys_are_named(spoil: Spoil) -> None:
+    assert spoil("criteria.toml", PRODUCT, '[product_critical_mg2_dl2]\nvalues = "70"\nunits = "mg2/dL2"\n') == (
+        "criteria.toml:8: product_critical_mg2_dl2: has no unit, value",
+        "criteria.toml:8: product_critical_mg2_dl2: has unknown units, values; "
+        "known are local, max, meaning, min, rules, source, unit, value",
+    )
+
+
+def test_the_limits_of_a_site_are_read_with_their_lines() -> None:
+    bounds = {"pth_low_pg_ml": (Decimal(10), Decimal(30)), "correction_mg_dl_per_g_dl": (Decimal(0), Decimal(1))}
+    own = '[pth_low_pg_ml]\nvalue = "{}"\nunit = "pg/mL"\nreason = "our assay"\n'
+    problems = Problems()
+    assert read_local_criteria(own.format(15), bounds, problems, name="a.toml") == {"pth_low_pg_ml": Decimal(15)}
+    assert problems.found == []
+    assert read_local_criteria("\n" + own.format(9) + "[pth]\n", bounds, problems, name="a.toml") == {}
+    assert read_local_criteria("x = 1\n", bounds, problems, name="a.toml") == {}
+    assert read_local_criteria("[", bounds, problems, name="a.toml") == {}
+    assert problems.found[:3] == [
+        "a.toml:2: pth_low_pg_ml: value 9 is not within 10 to 30",
+        "a.toml:6: pth: may not be set by a site; these may: correction_mg_dl_per_g_dl, pth_low_pg_ml",
+        "a.toml:0: x: may not be set by a site; these may: correction_mg_dl_per_g_dl, pth_low_pg_ml",
+    ]
+    assert [problem.split(":")[0] for problem in problems.found[3:]] == ["a.toml"]
+
+
+def test_a_table_is_found_by_its_name_with_or_without_quotes() -> None:
+    assert parse_toml('["a"]\n[X]\n', Problems(), name="a.toml") == ({"a": {}, "X": {}}, {"a": 1, "X": 2})
+
+
+def test_a_source_is_read_whole() -> None:
+    problems = Problems()
+    text = '[a]\ntitle = "A"\nkind = "study"\nyear = 1998\nurl = "https://a"\n\n[b]\ntitle = "B"\nkind = "table"\n'
+    assert read_sources(text, problems) == {
+        "a": Source("a", "A", "study", 1998, "https://a"),
+        "b": Source("b", "B", "table", None, None),
+    }
+    assert problems.found == []
+    assert read_sources("a = 1\n", problems) == {}
+    assert read_sources("[", problems) == {}
+    assert problems.found[0] == "sources.toml:0: a: is not a table"
+    assert [problem[:30] for problem in problems.found[1:]] == ["sources.toml:0: file: is not T"]
+
+
+def test_a_manifest_gives_its_version() -> None:
+    problems = Problems()
+    start = 'version = "2026.11.0"\ndate = "2026-11-25"\nreviewers = []\nremark = ""\n'
+    assert read_version(start + "releases = {}\n", problems) == "2026.11.0"
+    assert {problem.partition(" no ")[0] for problem in problems.found} == {"manifest.toml:0: releases: names"}
+    problems = Problems()
+    read_version("[", problems)
+    assert problems.found[0].startswith("manifest.toml:0: file: is not TOML: ")

@@ -72,6 +72,14 @@ def test_one_row_out_of_order_is_one_problem() -> None:
     assert problems_of(HEADER + rows) == ["bad.csv:4: code: 2000-8 stands below 49765-1: rows are sorted by code"]
 
 
+def test_rows_of_two_key_columns_are_told_apart_by_both() -> None:
+    layout = Layout("two.csv", {"code": text, "drug": text}, ("code", "drug"))
+    assert problems_of("code,drug\na,b\na,b\nA,c\na,c\n", layout) == [
+        "two.csv:3: code: a b is already mapped above",
+        "two.csv:4: code: A stands below a: rows are sorted by code, drug",
+    ]
+
+
 def test_broken_quoting_is_named_with_its_line() -> None:
     assert problems_of(HEADER + '17861-6,ca_total,"y"es,\n') == [
         "bad.csv:2: row: cannot be read as CSV: ',' expected after '\"'"
