@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.terminology.load import ContentError, check, load_catalog
+from cds_service.terminology.load import ContentError, check, load_catalog, shipped_mappings
 from tests.terminology.conftest import Spoil
 
 ALBUMIN = 'albumin,"Albumin, serum/plasma",g/dL,0.5,6.5,phosphate,'
@@ -78,6 +78,19 @@ def test_bounds_without_a_unit_are_refused(spoil: Spoil) -> None:
     assert "albumin has no canonical unit to convert to" in problems[2]
 
 
+@pytest.mark.parametrize("bounds", ["0.5,", ",6.5", "0.5,6.5"])
+def test_one_bound_without_a_unit_is_refused(spoil: Spoil, bounds: str) -> None:
+    problems = spoil("inputs.csv", ALBUMIN, ALBUMIN.replace("g/dL", "").replace("0.5,6.5", bounds))
+    assert problems[0] == "inputs.csv:3: canonical_unit: bounds without a unit"
+
+
+def test_inputs_below_one_without_a_unit_are_looked_at_too(spoil: Spoil) -> None:
+    assert _line("inputs.csv", "ct_calcium_score,") < _line("inputs.csv", "weight,")
+    assert spoil("inputs.csv", "weight,Body weight,kg,0.3,500,", "weight,Body weight,kg,500,0.3,") == (
+        f"inputs.csv:{_line('inputs.csv', 'weight,')}: low: 500 is not below 0.3",
+    )
+
+
 def test_a_bound_that_is_no_decimal_is_refused(spoil: Spoil) -> None:
     assert spoil("inputs.csv", ALBUMIN, ALBUMIN.replace("0.5", "half")) == (
         "inputs.csv:3: low: 'half' is not a plain decimal",
@@ -121,7 +134,7 @@ def test_a_rank_is_a_small_whole_number(spoil: Spoil) -> None:
 )
 def test_a_unit_needs_factor_code_and_source(spoil: Spoil, row: str, problem: str) -> None:
     problems = spoil("units.csv", "\nbmi,kg/m2,kg/m2,1,accept,,ucum,\n", f"\n{row}\n")
-    assert any(each.startswith("units.csv:") and each.endswith(f": {problem}") for each in problems), problems
+    assert f"units.csv:{_line('units.csv', 'bmi,kg/m2,')}: {problem}" in problems
 
 
 # ---- observations
@@ -151,7 +164,9 @@ def test_the_unit_of_an_observation_must_be_known_for_its_input(spoil: Spoil) ->
 
 def test_two_codes_of_an_input_cannot_have_the_same_rank(spoil: Spoil) -> None:
     row = "2000-8,Calcium [Moles/volume] in Serum or Plasma,ca_total,mmol/L,accept,"
-    assert _texts(spoil("observations.loinc.csv", row + "2", row + "1")) == ["rank: 1 of ca_total is taken above"]
+    assert spoil("observations.loinc.csv", row + "2", row + "1") == (
+        f"observations.loinc.csv:{_line('observations.loinc.csv', row)}: rank: 1 of ca_total is taken above",
+    )
 
 
 def test_an_input_without_a_code_must_say_why(spoil: Spoil) -> None:
@@ -259,6 +274,12 @@ def test_version_and_digest_have_their_form(folder: Path) -> None:
     assert catalog.version == "2026.11.0"
     assert catalog.digest.startswith("sha256:")
     assert len(catalog.digest) == len("sha256:") + 64
+
+
+def _line(file: str, start: str) -> int:
+    """Return the line of the row that begins so."""
+    lines = (shipped_mappings() / file).read_text(encoding="utf-8").splitlines()
+    return 1 + next(number for number, line in enumerate(lines) if line.startswith(start))
 
 
 def _texts(problems: tuple[str, ...]) -> list[str]:

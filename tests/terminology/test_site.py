@@ -146,6 +146,14 @@ def test_the_rows_of_a_site_are_checked_like_ours(small: Path, site: Path) -> No
     )
 
 
+def test_what_is_wrong_with_the_shipped_rows_is_told_once_and_not_of_the_site(folder: Path, site: Path) -> None:
+    path = folder / "units.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",1,accept,", ",1,reject,", 1), encoding="utf-8")
+    problems = check(folder)
+    assert problems
+    assert check(folder, site) == problems
+
+
 def test_files_that_a_site_may_not_have_are_named(small: Path, site: Path) -> None:
     write(site, "causes.csv", "id\n")
     write(site, "README.md", "ours")
