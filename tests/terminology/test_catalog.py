@@ -1,11 +1,12 @@
 """What codes mean, and what must never be taken for them."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
+from decimal import Decimal
 
 import pytest
 
 from cds_service.calcinosis.facts import EncounterClass, Route, Specificity
-from cds_service.terminology.catalog import Catalog, DrugCode
+from cds_service.terminology.catalog import Catalog, DrugCode, Input
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -353,3 +354,36 @@ def test_the_panels_of_each_input_are_asked_for_in_order(shipped: Catalog) -> No
     bloods = replace(shipped, panels={"phosphate": ("24362-6",), "ca_total": ("24321-2", "24323-8")})
     assert bloods.panels_for("phosphate", "calcuim", "ca_total") == ("24362-6", "24321-2", "24323-8")
     assert shipped.panels_for("calcuim") == ()
+
+
+# ---- whole rows
+
+
+def test_a_row_is_read_whole_each_cell_in_its_place(shipped: Catalog) -> None:
+    assert shipped.inputs["albumin"] == Input(
+        "albumin", "Albumin, serum/plasma", "g/dL", Decimal("0.5"), Decimal("6.5"), "phosphate"
+    )
+    adult = [known for known in shipped.knowledge.ranges if known.input == "albumin"]
+    assert [astuple(known) for known in adult] == [
+        ("albumin", Decimal(18), Decimal(150), Decimal("3.5"), Decimal("5.0"), "g/dL")
+    ]
+    assert shipped.dose_units["IU"] == 1
+    assert all(key == drug.id and drug.name and drug.roles for key, drug in shipped.drugs.items())
+    assert not [drug.id for drug in shipped.drugs.values() for role in drug.roles if ";" in role]
+    assert all(cause.name for cause in shipped.knowledge.causes.values())
+    assert shipped.bounds["pth_low_pg_ml"] == (Decimal(10), Decimal(30))
+
+
+def test_evidence_has_the_code_and_the_plain_name(shipped: Catalog) -> None:
+    (dialysis,) = shipped.procedures(SNOMED, "302497006")
+    assert (dialysis.code, dialysis.display) == ("SNOMED CT 302497006", "Hemodialysis")
+    rejected = shipped.rejected_observation(LOINC, "1997-6")
+    assert rejected is not None
+    assert rejected.code == "LOINC 1997-6"
+    assert rejected.display
+    assert all(each.display for each in shipped.findings(ICD10CM, "N18.6"))
+    assert all(each.display for each in shipped.drugs_for(RXNORM, "1908"))
+
+
+def test_a_snomed_medicine_has_no_route_of_its_own(shipped: Catalog) -> None:
+    assert [found.route_hint for found in shipped.drugs_for(SNOMED, "372756006")] == [""]
