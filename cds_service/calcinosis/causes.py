@@ -262,8 +262,6 @@ def _counts(chart: Chart, cause: Cause, levels: Levels, calcifications: tuple[Do
         return levels.phosphate is not Position.NORMAL or bool(calcifications)
     if cause_id in TRANSPLANTS:
         return levels.raised or bool(calcifications)
-    if cause.documents_calcification:
-        return True
     if cause.type is CalcinosisType.METASTATIC or cause.raises_product:
         return True
     return bool(calcifications) and (cause.tissue_damage or cause.type is not CalcinosisType.DYSTROPHIC)
