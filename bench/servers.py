@@ -127,7 +127,10 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 @contextmanager
 def service(folder: Path, name: str = "service", **environment: str) -> Iterator[Target]:
-    """This service as in production: no sandbox, two workers, journal in SQLite, one log line a call."""
+    """This service as in production: no sandbox, two workers, journal in SQLite, one log line a call.
+
+    Only the limit of the body is raised, so that the hostile requests are decided and not refused.
+    """
     with started(
         name,
         [sys.executable, "-m", "cds_service", "serve", "--port", "{port}"],
@@ -136,6 +139,7 @@ def service(folder: Path, name: str = "service", **environment: str) -> Iterator
         ready="/readyz",
         log=folder / f"{name}.log",
         CDS_DATABASE_URL=f"sqlite:///{folder}/{name}.sqlite3",
+        CDS_MAX_BODY_BYTES=str(64 << 20),
         **environment,
     ) as target:
         yield target
