@@ -1,7 +1,7 @@
 """Which causes on the record explain the values or the documented calcification, and what is there but not blamed.
 
 Knows: the recorded form of section 4, documented calcification (contract, section 8), iatrogenic exposures (CL-86).
-Must not know: codes, tiers, words.
+Must not know: codes, tiers, words. Longer than 300 lines because what counts and what does not is decided together.
 """
 
 from collections import defaultdict

@@ -2,6 +2,7 @@
 
 Knows: the readers of fhir/, which judge each resource exactly as in a call; which words sound like which analyte.
 Must not know: how a report looks. Kept are codes, units, reasons and counts; never a value, date, id or free text.
+Longer than 300 lines because all counts of one pass stand together.
 """
 
 import re

@@ -3,7 +3,8 @@
 Knows: the shapes of answers (searchset, collection, batch-response, single resource, array), versions of one resource,
 failures told as OperationOutcome. The whole answer is decoded at once; only when something in it does not fit, resource
 by resource.
-Must not know: which answers are wanted (gather.py), codes, clinical meaning.
+Must not know: which answers are wanted (gather.py), codes, clinical meaning. Longer than 300 lines because the quick
+and the tolerant way of one sorting are read side by side.
 """
 
 import re

@@ -1,7 +1,7 @@
 """From a folder of reviewed content to the Catalog; bad content is refused with all its problems at once.
 
 Knows: where the content lies, and how rows become lookups.
-Must not know: environment variables, patients.
+Must not know: environment variables, patients. Longer than 300 lines because every table becomes its lookup here.
 """
 
 from collections import defaultdict
